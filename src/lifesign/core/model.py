@@ -1,0 +1,247 @@
+"""The values that travel along the arrow: monitor, observation, run, verdict, alert.
+
+Every value is frozen; a change makes a new one. Instants are aware UTC datetimes. Durations on
+the hot path are floats whose unit is in the name (`_s` seconds, `_ms` milliseconds).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+Facts = Mapping[str, object]
+"""What a probe saw, by dotted name: `{"status": 200, "tls.days_left": 61.5}`. JSON values only."""
+
+DEFAULT_TENANT = "default"
+DEFAULT_REGION = "local"
+
+
+class State(StrEnum):
+    """What a monitor is, as judged over all its regions; `maintenance` and `paused` are said, not seen."""
+
+    UP = "up"
+    DEGRADED = "degraded"
+    DOWN = "down"
+    UNKNOWN = "unknown"
+    MAINTENANCE = "maintenance"
+    PAUSED = "paused"
+
+
+class Severity(StrEnum):
+    """How much an alert matters, mildest first (the internal scale that channels map from)."""
+
+    NOTICE = "notice"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """Position on the scale: notice 0 … critical 4."""
+        return _SEVERITY_RANK[self]
+
+
+_SEVERITY_RANK = {severity: rank for rank, severity in enumerate(Severity)}
+
+
+class Level(StrEnum):
+    """What a condition that does not hold, or a finding, does to the state."""
+
+    FAIL = "fail"
+    WARN = "warn"
+    INFO = "info"
+
+
+class Owner(StrEnum):
+    """Where a monitor was written down; what a file owns is read-only everywhere else."""
+
+    FILE = "file"
+    API = "api"
+    WEB = "web"
+    CLI = "cli"
+    DISCOVERY = "discovery"
+
+
+class Reason(StrEnum):
+    """The short public vocabulary of why something is not up (one word for pages and badges)."""
+
+    CONNECTION_REFUSED = "connection_refused"
+    PROTOCOL_ERROR = "protocol_error"
+    TIMEOUT = "timeout"
+    ERROR_RATE_ELEVATED = "error_rate_elevated"
+    SCHEMA_DRIFT = "schema_drift"
+    AUTH_WALLED = "auth_walled"
+    CANARY_FAILED = "canary_failed"
+    CONDITION_FAILED = "condition_failed"
+    MISSED = "missed"
+    REPORTED_FAILURE = "reported_failure"
+    BLOCKED = "blocked"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The first thing that is wrong: a broken layer, a code within it, and what to do.
+
+    `layer` is one of dns, tcp, tls, http, auth, jsonrpc, initialize, tools_list, tools_call, session,
+    heartbeat, condition, egress, internal. `message` says what was tried, on what and what happened;
+    `remedy` what to do. Neither may hold a secret, URL userinfo or a raw body. `evidence` is at most
+    2 kB of redacted proof.
+    """
+
+    layer: str
+    code: str
+    message: str
+    reason: Reason = Reason.PROTOCOL_ERROR
+    remedy: str = ""
+    evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something worth saying that did not stop the probe: `warn` degrades, `info` is only told."""
+
+    level: Level
+    layer: str
+    code: str
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one probe saw. It holds facts and never an opinion about them.
+
+    `phases_ms` keeps the order in which the layers ran; a layer that was not reached is absent.
+    `content` is what conditions may look into (body, headers, decoded JSON) but what is never stored.
+    """
+
+    facts: Facts = field(default_factory=dict)
+    phases_ms: Mapping[str, float] = field(default_factory=dict)
+    failure: Failure | None = None
+    findings: tuple[Finding, ...] = ()
+    content: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One condition held against the facts: what was expected, what was found."""
+
+    text: str
+    holds: bool
+    found: str
+    level: Level = Level.FAIL
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One observation assessed on its own: up, degraded, down or unknown, and the first reason why."""
+
+    state: State
+    failure: Failure | None = None
+    checks: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of one monitor in one region; (monitor, region, slot) names it, so twice is once.
+
+    `late_s` is how long after its due time the run began.
+    """
+
+    monitor_id: str
+    slot: datetime
+    observation: Observation
+    outcome: Outcome
+    started_at: datetime
+    duration_ms: float
+    tenant: str = DEFAULT_TENANT
+    region: str = DEFAULT_REGION
+    late_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How outcomes become a verdict.
+
+    `confirmations` failed slots in a row make a monitor down, `recoveries` good ones bring it back.
+    A first failure is run again after `recheck_s`. `quorum` regions must agree (capped at the number
+    that reported). More than `flap_changes` changes of outcome within the last `flap_window` slots is
+    flapping (0 turns it off). `degraded_ms`: slower than this is degraded.
+    """
+
+    confirmations: int = 3
+    recoveries: int = 2
+    recheck_s: float = 10.0
+    quorum: int = 1
+    flap_changes: int = 6
+    flap_window: int = 20
+    degraded_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Monitor:
+    """A thing that is watched: kind + settings + schedule + policy, owned by a tenant.
+
+    `settings` is the kind's own settings as validated JSON; `conditions` are texts such as
+    `status == 200` or `warn: tls.days_left > 14`. `version` counts changes (the ETag).
+    """
+
+    id: str
+    name: str
+    kind: str
+    settings: Mapping[str, object]
+    tenant: str = DEFAULT_TENANT
+    slug: str = ""
+    interval_s: float = 60.0
+    timeout_s: float = 10.0
+    conditions: tuple[str, ...] = ()
+    policy: Policy = field(default_factory=Policy)
+    severity: Severity = Severity.HIGH
+    group: str = ""
+    tags: tuple[str, ...] = ()
+    description: str = ""
+    runbook_url: str = ""
+    regions: tuple[str, ...] = (DEFAULT_REGION,)
+    paused: bool = False
+    owner: Owner = Owner.API
+    version: int = 1
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class AlertState(StrEnum):
+    """The life of an alert."""
+
+    FIRING = "firing"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+class AlertEvent(StrEnum):
+    """What happened to an alert; each is a thing people may be told."""
+
+    FIRED = "fired"
+    ESCALATED = "escalated"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """A condition that needs attention. `key` is stable: one key has at most one open alert."""
+
+    id: str
+    key: str
+    monitor_id: str
+    tenant: str = DEFAULT_TENANT
+    state: AlertState = AlertState.FIRING
+    severity: Severity = Severity.HIGH
+    title: str = ""
+    failure: Failure | None = None
+    opened_at: datetime
+    updated_at: datetime
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str = ""
+    resolved_at: datetime | None = None

@@ -1,0 +1,137 @@
+"""What a kind is, and how the kinds are found: by scanning this package and by entry points."""
+
+import importlib
+import pkgutil
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+
+from pydantic import BaseModel
+
+from lifesign.clock import Clock
+from lifesign.core.model import Observation, Policy
+from lifesign.net import Net
+
+ENTRY_POINT_GROUP = "lifesign.probes"
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeContext:
+    """What a probe is given besides its settings.
+
+    `deadline` is an instant of `asyncio`'s loop clock (monotonic seconds) that the probe must not
+    outlive. `memory` is kept between runs of the same monitor in this process: a cache, never a truth.
+    """
+
+    net: Net
+    clock: Clock
+    deadline: float
+    region: str = "local"
+    memory: MutableMapping[str, object] = field(default_factory=dict)
+
+
+ProbeFunction = Callable[..., Awaitable[Observation]]
+"""`async (settings, ctx: ProbeContext) -> Observation`, where `settings` is the kind's own model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of monitor, whole: from it come forms, schemas, flags, docs and redaction."""
+
+    name: str
+    title: str
+    settings: type[BaseModel]
+    facts: type[BaseModel]
+    run: ProbeFunction
+    implied: Callable[[BaseModel], tuple[str, ...]]
+    target: Callable[[BaseModel], str]
+    ladder: tuple[str, ...]
+    passive: bool
+    policy: Policy
+    interval_s: float
+    guess: Callable[[str], Mapping[str, object] | None]
+
+    @property
+    def summary(self) -> str:
+        """The first line of the settings model's docstring."""
+        return (self.settings.__doc__ or "").strip().splitlines()[0]
+
+
+class UnknownKindError(LookupError):
+    """No kind of that name is registered."""
+
+
+_REGISTERED = "__lifesign_kind__"
+
+
+def probe(
+    name: str,
+    *,
+    settings: type[BaseModel],
+    facts: type[BaseModel],
+    title: str,
+    target: Callable[..., str],
+    ladder: tuple[str, ...],
+    implied: Callable[..., tuple[str, ...]] = lambda _settings: (),
+    guess: Callable[[str], Mapping[str, object] | None] = lambda _text: None,
+    passive: bool = False,
+    policy: Policy | None = None,
+    interval_s: float = 60.0,
+) -> Callable[[ProbeFunction], ProbeFunction]:
+    """Register a kind; the decorated coroutine function is its probe.
+
+    `target(settings)` is the text that people see (no secret in it); for an active kind its host part
+    is what the per-host limit counts. `implied(settings)` gives the conditions that settings stand for
+    (the expected status set of http). `ladder` names the phases in the order they run. `guess(text)` turns
+    pasted text into settings, or None when the text is not of this kind. `passive` kinds are not dialled:
+    they are told (heartbeats).
+    """
+
+    def register(function: ProbeFunction) -> ProbeFunction:
+        kind = Kind(
+            name=name, title=title, settings=settings, facts=facts, run=function, implied=implied,
+            target=target, ladder=ladder, passive=passive, policy=policy or Policy(),
+            interval_s=interval_s, guess=guess,
+        )
+        setattr(function, _REGISTERED, kind)
+        return function
+
+    return register
+
+
+class Kinds(Mapping[str, Kind]):
+    """The kinds that this process knows, by name."""
+
+    def __init__(self, kinds: Mapping[str, Kind]) -> None:
+        self._kinds = dict(sorted(kinds.items()))
+
+    def __getitem__(self, name: str) -> Kind:
+        try:
+            return self._kinds[name]
+        except KeyError:
+            known = ", ".join(self._kinds)
+            raise UnknownKindError(f"There is no kind {name!r}. Known kinds: {known}.") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kinds)
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+
+def load_kinds() -> Kinds:
+    """Import every module of this package and every entry point, and collect what they registered."""
+    import lifesign.probes as package  # noqa: PLC0415 - the package is being scanned, not used
+
+    found: dict[str, Kind] = {}
+    for module in pkgutil.iter_modules(package.__path__):
+        if module.name != "registry":
+            found |= _kinds_of(importlib.import_module(f"{package.__name__}.{module.name}"))
+    for entry in entry_points(group=ENTRY_POINT_GROUP):
+        found |= _kinds_of(entry.load())
+    return Kinds(found)
+
+
+def _kinds_of(module: object) -> dict[str, Kind]:
+    kinds = (getattr(value, _REGISTERED, None) for value in vars(module).values())
+    return {kind.name: kind for kind in kinds if isinstance(kind, Kind)}
