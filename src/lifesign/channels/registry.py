@@ -103,7 +103,9 @@ class ChannelKinds(Mapping[str, ChannelKind]):
             return self._kinds[name]
         except KeyError:
             known = ", ".join(self._kinds)
-            raise UnknownChannelKindError(f"There is no channel kind {name!r}. Known: {known}.") from None
+            raise UnknownChannelKindError(
+                f"There is no channel kind {name!r}. Known: {known}."
+            ) from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._kinds)

@@ -245,3 +245,155 @@ class Alert:
     acknowledged_at: datetime | None = None
     acknowledged_by: str = ""
     resolved_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitorState:
+    """What the judge remembers of a monitor between slots; a row that changes only when it must.
+
+    `since` is when `state` began. `bad` and `good` count consecutive outcomes (capped by the policy, so
+    that a steady monitor never changes its row). `recent` holds the last outcomes, oldest first, one
+    letter each (u up, g degraded, d down, ? unknown), for flapping. `regions` maps a region to its newest
+    outcome's state. `suspect` is a first failure that is not confirmed yet.
+    """
+
+    monitor_id: str
+    tenant: str = DEFAULT_TENANT
+    state: State = State.UNKNOWN
+    since: datetime
+    bad: int = 0
+    good: int = 0
+    recent: str = ""
+    flapping: bool = False
+    suspect: bool = False
+    failure: Failure | None = None
+    regions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """One change of a monitor's state; the sum of these is its exact uptime."""
+
+    monitor_id: str
+    tenant: str = DEFAULT_TENANT
+    at: datetime
+    before: State
+    after: State
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """An outbox row: one message that one channel is owed. Written with the change that causes it.
+
+    `id` is also the message's idempotency key. `status` is pending, delivered, failed (given up) or dropped.
+    """
+
+    id: str
+    tenant: str = DEFAULT_TENANT
+    channel_id: str
+    alert_id: str
+    event: AlertEvent
+    why: str
+    created_at: datetime
+    due_at: datetime
+    attempts: int = 0
+    status: str = "pending"
+    last_detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try to deliver: what was sent when, and what came back (the delivery log)."""
+
+    delivery_id: str
+    at: datetime
+    number: int
+    delivered: bool
+    permanent: bool
+    detail: str
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened and that people may want to hear of, live or later.
+
+    `id` grows without gaps in order of commit and is 0 until stored. `type` is dotted: `monitor.state`,
+    `monitor.added`, `monitor.changed`, `monitor.removed`, `alert.fired`, `alert.acknowledged`, `alert.resolved`,
+    `delivery.sent`, `delivery.failed`.
+    """
+
+    type: str
+    at: datetime
+    tenant: str = DEFAULT_TENANT
+    monitor_id: str = ""
+    data: Mapping[str, object] = field(default_factory=dict)
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ping:
+    """One message from a job. `action` is success, start, fail, log or exit; `exit_status` 0-255 for exit."""
+
+    monitor_id: str
+    tenant: str = DEFAULT_TENANT
+    at: datetime
+    action: str
+    exit_status: int | None = None
+    run_id: str = ""
+    body: bytes = b""
+    method: str = "GET"
+    remote: str = ""
+    user_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """A place a message is sent to. `settings` is the channel kind's own settings as validated JSON."""
+
+    id: str
+    tenant: str = DEFAULT_TENANT
+    name: str
+    kind: str
+    settings: Mapping[str, object]
+    enabled: bool = True
+    owner: Owner = Owner.API
+    version: int = 1
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Who is told about which alerts: every non-empty field must match (any one of its values)."""
+
+    id: str
+    tenant: str = DEFAULT_TENANT
+    name: str
+    channels: tuple[str, ...]
+    min_severity: Severity = Severity.NOTICE
+    kinds: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    monitors: tuple[str, ...] = ()
+    events: tuple[AlertEvent, ...] = ()
+    enabled: bool = True
+    owner: Owner = Owner.API
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Everything one commit writes; all of it or nothing.
+
+    A batch with transitions, alerts, deliveries, events or pings is durable before it returns (fsync);
+    one that holds runs and states alone may lose its last moments to a power cut, never to a kill.
+    """
+
+    runs: tuple[Run, ...] = ()
+    states: tuple[MonitorState, ...] = ()
+    transitions: tuple[Transition, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    deliveries: tuple[Delivery, ...] = ()
+    events: tuple[Event, ...] = ()
+    pings: tuple[Ping, ...] = ()

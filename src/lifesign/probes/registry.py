@@ -89,9 +89,18 @@ def probe(
 
     def register(function: ProbeFunction) -> ProbeFunction:
         kind = Kind(
-            name=name, title=title, settings=settings, facts=facts, run=function, implied=implied,
-            target=target, ladder=ladder, passive=passive, policy=policy or Policy(),
-            interval_s=interval_s, guess=guess,
+            name=name,
+            title=title,
+            settings=settings,
+            facts=facts,
+            run=function,
+            implied=implied,
+            target=target,
+            ladder=ladder,
+            passive=passive,
+            policy=policy or Policy(),
+            interval_s=interval_s,
+            guess=guess,
         )
         setattr(function, _REGISTERED, kind)
         return function
