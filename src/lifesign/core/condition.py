@@ -149,17 +149,19 @@ def _json_path(path: str) -> tuple[str | int, ...]:
 
 def _walk(document: object, steps: tuple[str | int, ...]) -> object:
     for step in steps:
-        if step == "length()" and isinstance(document, list | dict | str):
-            document = len(document)
-        elif (
-            isinstance(step, int)
-            and isinstance(document, list)
-            and -len(document) <= step < len(document)
-        ) or (isinstance(step, str) and isinstance(document, dict) and step in document):
-            document = document[step]
-        else:
-            return MISSING
+        document = _step(document, step)
+        if document is MISSING:
+            break
     return document
+
+
+def _step(document: object, step: str | int) -> object:
+    if isinstance(step, int):
+        within = isinstance(document, list) and -len(document) <= step < len(document)
+        return cast("list[object]", document)[step] if within else MISSING
+    if step == "length()" and isinstance(document, list | dict | str):
+        return len(document)
+    return document.get(step, MISSING) if isinstance(document, dict) else MISSING
 
 
 def _test(text: str, subject: str, operator: str, operand: str) -> Callable[[object], bool]:
