@@ -1,0 +1,1 @@
+"""MCP servers over Streamable HTTP: initialize, initialized, tools/list, layer by layer."""
