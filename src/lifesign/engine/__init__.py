@@ -1,0 +1,1 @@
+"""The moving parts: due monitors are run, judged, committed, and people are told."""

@@ -1,0 +1,173 @@
+"""Runs what is due: bounded in all, per tenant and per host, fair between tenants, one deadline each.
+
+1. A job starts at once when the whole, its tenant and its host have room.
+2. A job whose host is full waits in the host's own line; it takes no other room while it waits.
+3. A job that finds the whole or its tenant full waits in its tenant's line; the lines are served in turn.
+4. A monitor that is still waiting or running at its next slot skips that slot, and the skip is counted.
+"""
+
+import asyncio
+from collections import Counter, deque
+from dataclasses import dataclass
+
+from lifesign.bus import Bus, Topic
+from lifesign.clock import Clock
+from lifesign.core.model import DEFAULT_REGION, Run
+from lifesign.core.verdict import assess
+from lifesign.engine.gauges import Gauges
+from lifesign.engine.scheduler import Job
+from lifesign.engine.watch import Watched
+from lifesign.net import Net
+from lifesign.probes.once import observe
+from lifesign.probes.registry import ProbeContext
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many runs may be under way: in all, for one tenant, to one host and port."""
+
+    total: int = 5000
+    per_tenant: int = 5000
+    per_host: int = 50
+
+
+class Runner:
+    """Starts jobs within the limits and publishes their runs."""
+
+    def __init__(
+        self,
+        *,
+        net: Net,
+        bus: Bus,
+        clock: Clock,
+        gauges: Gauges,
+        limits: Limits,
+        tasks: asyncio.TaskGroup,
+        region: str = DEFAULT_REGION,
+    ) -> None:
+        self._net = net
+        self._bus = bus
+        self._clock = clock
+        self._gauges = gauges
+        self._limits = limits
+        self._tasks = tasks
+        self._region = region
+        self._total = 0
+        self._of_tenant: Counter[str] = Counter()
+        self._of_host: Counter[str] = Counter()
+        self._host_lines: dict[str, deque[Job]] = {}
+        self._tenant_lines: dict[str, deque[Job]] = {}
+        self._turns: deque[str] = deque()
+        self._open = True
+
+    def submit(self, job: Job) -> None:
+        """Take a due job: start it, queue it, or skip the slot when the monitor is still busy."""
+        if job.watched.busy or not self._open:
+            self._gauges.skipped += 1
+            return
+        job.watched.busy = True
+        self._admit(job)
+
+    def stop(self) -> None:
+        """Start nothing more; what runs may finish."""
+        self._open = False
+        self._host_lines.clear()
+        self._tenant_lines.clear()
+        self._turns.clear()
+
+    def _admit(self, job: Job) -> None:
+        host = job.watched.authority
+        if host and self._of_host[host] >= self._limits.per_host:
+            self._host_lines.setdefault(host, deque()).append(job)
+        elif self._has_room(job.watched.monitor.tenant):
+            self._start(job)
+        else:
+            self._queue_for_tenant(job)
+        self._gauges.running = self._total
+
+    def _has_room(self, tenant: str) -> bool:
+        return (
+            self._total < self._limits.total and self._of_tenant[tenant] < self._limits.per_tenant
+        )
+
+    def _queue_for_tenant(self, job: Job) -> None:
+        tenant = job.watched.monitor.tenant
+        if tenant not in self._tenant_lines:
+            self._tenant_lines[tenant] = deque()
+            self._turns.append(tenant)
+        self._tenant_lines[tenant].append(job)
+        self._gauges.waiting += 1
+
+    def _start(self, job: Job) -> None:
+        watched = job.watched
+        self._total += 1
+        self._of_tenant[watched.monitor.tenant] += 1
+        self._of_host[watched.authority] += 1
+        self._tasks.create_task(self._run(job))
+
+    async def _run(self, job: Job) -> None:
+        try:
+            run = await self._probe(job)
+        finally:
+            job.watched.busy = False
+            self._release(job.watched)
+        await self._bus.publish(Topic.RUNS, run)
+
+    async def _probe(self, job: Job) -> Run:
+        watched, monitor = job.watched, job.watched.monitor
+        started_at, began_s = self._clock.now(), self._clock.monotonic()
+        late_s = max(0.0, started_at.timestamp() - job.slot_s)
+        self._gauges.note_late(late_s)
+        ctx = ProbeContext(
+            net=self._net,
+            clock=self._clock,
+            deadline=asyncio.get_running_loop().time() + monitor.timeout_s,
+            region=self._region,
+            memory=watched.memory,
+        )
+        observation = await observe(watched.kind, watched.settings, ctx)
+        return Run(
+            monitor_id=monitor.id,
+            slot=job.slot,
+            observation=observation,
+            outcome=assess(observation, watched.conditions, degraded_ms=monitor.policy.degraded_ms),
+            started_at=started_at,
+            duration_ms=(self._clock.monotonic() - began_s) * 1000,
+            tenant=monitor.tenant,
+            region=self._region,
+            late_s=late_s,
+        )
+
+    def _release(self, watched: Watched) -> None:
+        self._total -= 1
+        _count_down(self._of_tenant, watched.monitor.tenant)
+        _count_down(self._of_host, watched.authority)
+        line = self._host_lines.get(watched.authority)
+        if line:
+            job = line.popleft()
+            if not line:
+                del self._host_lines[watched.authority]
+            self._admit(job)
+        self._serve_lines()
+        self._gauges.running = self._total
+
+    def _serve_lines(self) -> None:
+        """Give the free places to the waiting tenants, one each in turn."""
+        for _ in range(len(self._turns)):
+            if self._total >= self._limits.total:
+                return
+            tenant = self._turns.popleft()
+            line = self._tenant_lines[tenant]
+            if self._of_tenant[tenant] < self._limits.per_tenant:
+                self._gauges.waiting -= 1
+                self._admit(line.popleft())
+            if line:
+                self._turns.append(tenant)
+            else:
+                del self._tenant_lines[tenant]
+
+
+def _count_down(counter: Counter[str], key: str) -> None:
+    counter[key] -= 1
+    if counter[key] <= 0:
+        del counter[key]

@@ -1,0 +1,131 @@
+"""One heap of (due, monitor) on an injected clock; nothing here does I/O but the wait for the next due time.
+
+Slots lie on the wall clock's grid, but waiting is done on the monotonic clock: the scheduler keeps its own
+steady wall time, and when the machine's wall clock jumps away from it, every monitor is planned anew
+on the new grid: no burst, and nobody waits longer than its interval.
+"""
+
+import asyncio
+import heapq
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from lifesign.clock import Clock
+from lifesign.core.schedule import next_slot_s
+from lifesign.engine.gauges import Gauges
+from lifesign.engine.watch import Watched
+
+JUMP_S = 2.0
+"""A wall clock further than this from the steady one has jumped (NTP slews 0.5 ms a second at most)."""
+LONGEST_WAIT_S = 1.0
+"""The loop comes round at least this often, to see a jump and to show that it lives."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run that is due: whom, for which slot (epoch seconds)."""
+
+    watched: Watched
+    slot_s: float
+
+    @property
+    def slot(self) -> datetime:
+        """The slot as an instant."""
+        return datetime.fromtimestamp(self.slot_s, UTC)
+
+
+class Scheduler:
+    """Knows when each monitor is due next and hands over what is due now."""
+
+    def __init__(self, clock: Clock, gauges: Gauges) -> None:
+        self._clock = clock
+        self._gauges = gauges
+        self._heap: list[tuple[float, int, int, Watched]] = []
+        self._sequence = 0
+        self._wake = asyncio.Event()
+        self._anchor()
+
+    def _anchor(self) -> None:
+        self._wall_s = self._clock.now().timestamp()
+        self._monotonic_s = self._clock.monotonic()
+
+    def now_s(self) -> float:
+        """The steady wall time, epoch seconds."""
+        return self._wall_s + (self._clock.monotonic() - self._monotonic_s)
+
+    def plan(self, watched: Watched, due_s: float) -> None:
+        """Make this the monitor's only plan, whatever was planned before."""
+        watched.ticket += 1
+        self._sequence += 1
+        heapq.heappush(self._heap, (due_s, self._sequence, watched.ticket, watched))
+        if self._heap[0][3] is watched:
+            self._wake.set()
+
+    def plan_next(self, watched: Watched, after_s: float | None = None) -> None:
+        """Plan the monitor's next slot of its own grid."""
+        after = self.now_s() if after_s is None else after_s
+        slot = next_slot_s(after, interval_s=watched.monitor.interval_s, phase=watched.phase)
+        self.plan(watched, slot)
+
+    def hasten(self, watched: Watched, within_s: float) -> None:
+        """Run it within so many seconds unless its next slot comes before that."""
+        soon = self.now_s() + within_s
+        slot = next_slot_s(self.now_s(), interval_s=watched.monitor.interval_s, phase=watched.phase)
+        self.plan(watched, min(soon, slot))
+
+    @staticmethod
+    def forget(watched: Watched) -> None:
+        """Void every plan of a monitor."""
+        watched.ticket += 1
+
+    def take_due(self, now_s: float) -> list[Job]:
+        """Remove and return what is due, planning each active monitor's next slot."""
+        due: list[Job] = []
+        while self._heap and self._heap[0][0] <= now_s:
+            slot_s, _, ticket, watched = heapq.heappop(self._heap)
+            if ticket != watched.ticket:
+                continue
+            due.append(Job(watched, slot_s))
+            if not watched.kind.passive:
+                self.plan_next(watched, max(slot_s, now_s))
+        return due
+
+    def follow_wall_clock(self, everybody: Iterable[Watched]) -> bool:
+        """Notice a jump of the wall clock; after one, plan everybody on the new grid."""
+        drift_s = self._clock.now().timestamp() - self.now_s()
+        self._anchor()
+        if abs(drift_s) < JUMP_S:
+            return False
+        self._gauges.clock_jumps += 1
+        _log.warning("clock_jumped", seconds=round(drift_s, 3))
+        for watched in everybody:
+            if not watched.kind.passive and not watched.monitor.paused:
+                self.plan_next(watched)
+        return True
+
+    async def run(
+        self, submit: Callable[[Job], None], everybody: Callable[[], Iterable[Watched]]
+    ) -> None:
+        """Hand over due jobs for ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._gauges.beats["scheduler"] = self._clock.monotonic()
+            self.follow_wall_clock(everybody())
+            for job in self.take_due(self.now_s()):
+                submit(job)
+            self._wake.clear()
+            wait_s = (
+                min(self._heap[0][0] - self.now_s(), LONGEST_WAIT_S)
+                if self._heap
+                else LONGEST_WAIT_S
+            )
+            alarm = loop.call_later(max(wait_s, 0.0), self._wake.set)
+            try:
+                await self._wake.wait()
+            finally:
+                alarm.cancel()
