@@ -1,0 +1,1 @@
+"""REST, events, metrics and pings: the faces for programs."""

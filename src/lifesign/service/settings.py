@@ -1,0 +1,95 @@
+"""A kind's settings on their way in and out: checked by their model, with secrets kept and never shown."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
+
+from lifesign.config.problems import Origins, problems_in
+
+SHOWN = "***"
+"""What stands for a secret in every view; sent back, it means "as it was"."""
+
+Problems = tuple[tuple[str, str], ...]
+
+
+class SettingsError(ValueError):
+    """Settings that their model refuses; `problems` are (field, reason) pairs and `cause` is pydantic's own."""
+
+    def __init__(self, problems: Problems, cause: ValidationError) -> None:
+        super().__init__("; ".join(f"{field}: {reason}" for field, reason in problems))
+        self.problems = problems
+        self.cause = cause
+
+
+def parse_settings(
+    model: type[BaseModel], given: Mapping[str, object], *, prefix: str = "settings"
+) -> BaseModel:
+    """The settings as their model. Raises SettingsError with every problem, never with a secret in it."""
+    try:
+        return model.model_validate(dict(given))
+    except ValidationError as error:
+        raise SettingsError(_problems(error, model, prefix), error) from None
+
+
+def _problems(error: ValidationError, model: type[BaseModel], prefix: str) -> Problems:
+    found = problems_in(error, model, Origins(), prefix=(prefix,) if prefix else ())
+    return tuple(
+        (
+            problem.path or prefix,
+            problem.message
+            + (f" Did you mean {problem.suggestion!r}?" if problem.suggestion else ""),
+        )
+        for problem in found
+    )
+
+
+def stored_settings(settings: BaseModel) -> dict[str, object]:
+    """The settings as JSON values with secrets in clear: what is given to the store, which encrypts them."""
+    return _revealed(settings, lambda secret: secret)
+
+
+def shown_settings(settings: BaseModel) -> dict[str, object]:
+    """The settings as JSON values with every secret that is set replaced by `***`."""
+    return _revealed(settings, lambda secret: SHOWN if secret else "")
+
+
+def with_kept_secrets(
+    given: Mapping[str, object], kept: Mapping[str, object] | None
+) -> dict[str, object]:
+    """What was sent, with the stored value wherever `***` came back."""
+    return cast("dict[str, object]", _kept(dict(given), kept if kept is not None else {}))
+
+
+def _kept(given: object, stored: object) -> object:
+    if given == SHOWN:
+        return stored if isinstance(stored, str) else given
+    if isinstance(given, dict):
+        below = stored if isinstance(stored, dict | Mapping) else {}
+        return {key: _kept(value, below.get(key)) for key, value in given.items()}
+    if isinstance(given, list):
+        items = stored if isinstance(stored, list) else []
+        padded = [*items, *([None] * (len(given) - len(items)))]
+        return [_kept(value, below) for value, below in zip(given, padded, strict=False)]
+    return given
+
+
+def _revealed(settings: BaseModel, reveal: Callable[[str], str]) -> dict[str, object]:
+    """Dump to JSON values; `reveal` gets each secret's text."""
+    dumped = settings.model_dump(mode="json", by_alias=True)
+    plain = settings.model_dump(mode="python", by_alias=True)
+    return cast("dict[str, object]", _filled(dumped, plain, reveal))
+
+
+def _filled(dumped: Any, plain: Any, reveal: Callable[[str], str]) -> object:
+    """`dumped` (secrets masked by pydantic) with each secret of `plain`, the same tree, put through `reveal`."""
+    if isinstance(plain, SecretStr):
+        return reveal(plain.get_secret_value())
+    if isinstance(plain, SecretBytes):
+        return reveal(plain.get_secret_value().decode("utf-8", "replace"))
+    if isinstance(dumped, dict) and isinstance(plain, dict):
+        texts = {str(key): value for key, value in plain.items()}
+        return {key: _filled(value, texts.get(key), reveal) for key, value in dumped.items()}
+    if isinstance(dumped, list) and isinstance(plain, list | tuple):
+        return [_filled(*pair, reveal) for pair in zip(dumped, plain, strict=True)]
+    return dumped
