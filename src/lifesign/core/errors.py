@@ -76,3 +76,10 @@ class BusyError(LifesignError):
 
     status = 503
     code = "busy"
+
+
+class StorageError(LifesignError):
+    """The database refused or could not be reached; what was asked is not done."""
+
+    status = 503
+    code = "storage"
