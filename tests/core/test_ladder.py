@@ -1,0 +1,94 @@
+"""The ladder: the first broken rung is marked, what came before held, what came after was not run."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lifesign.core.ladder import as_text, ladder
+from lifesign.core.model import Failure, Observation
+
+MCP = ("dns", "tcp", "tls", "http", "initialize", "initialized", "tools_list")
+
+
+def seen(*phases, layer=None, code="broken", **facts):
+    failure = Failure(layer, code, "It broke.") if layer else None
+    return Observation(phases_ms=dict.fromkeys(phases, 1.5), failure=failure, facts=facts)
+
+
+def states(observation, failure=None, names=MCP):
+    return {rung.name: rung.state for rung in ladder(names, observation, failure)}
+
+
+def test_a_good_probe_is_ok_and_a_layer_that_was_not_needed_is_skipped():
+    found = states(seen("dns", "tcp", "http", "initialize", "initialized", "tools_list"))
+
+    assert found == dict.fromkeys(MCP, "ok") | {"tls": "skipped"}
+
+
+@pytest.mark.parametrize(
+    ("observation", "broken"),
+    [
+        (seen(layer="dns"), "dns"),
+        (seen("dns", layer="tcp"), "tcp"),
+        (seen("dns", "tcp", layer="tls"), "tls"),
+        (seen("dns", "tcp", "http", layer="http"), "http"),
+        (seen("dns", "tcp", "tls", "http", layer="auth"), "initialize"),
+        (seen("dns", "tcp", "tls", "http", layer="jsonrpc"), "initialize"),
+        (seen("dns", "tcp", "http", "initialize", layer="http"), "initialized"),
+        (
+            seen(
+                "dns", "tcp", "http", "initialize", layer="initialize", code="rejected_initialized"
+            ),
+            "initialized",
+        ),
+        (
+            seen("dns", "tcp", "http", "initialize", "initialized", layer="session"),
+            "tools_list",
+        ),
+    ],
+)
+def test_the_broken_rung_is_the_one_where_it_stopped(observation, broken):
+    found = states(observation)
+
+    assert [name for name, state in found.items() if state == "failed"] == [broken]
+    after = list(MCP[MCP.index(broken) + 1 :])
+    assert [found[name] for name in after] == ["skipped"] * len(after)
+
+
+def test_a_condition_is_one_more_rung():
+    failure = Failure("condition", "not_met", "Expected x.")
+
+    found = states(seen("dns", "tcp", "http"), failure, names=("dns", "tcp", "http"))
+
+    assert found == {"dns": "ok", "tcp": "ok", "http": "ok", "condition": "failed"}
+
+
+def test_a_passive_kind_times_nothing():
+    assert states(seen(), names=("heartbeat",)) == {"heartbeat": "ok"}
+    assert states(seen(layer="heartbeat"), names=("heartbeat",)) == {"heartbeat": "failed"}
+
+
+@given(st.sets(st.sampled_from(MCP)), st.sampled_from([*MCP, "auth", "jsonrpc", "condition"]))
+def test_a_failure_breaks_exactly_one_rung(phases, layer):
+    rungs = ladder(MCP, seen(*sorted(phases, key=MCP.index), layer=layer))
+
+    assert [rung.state for rung in rungs].count("failed") == 1
+    assert [rung.name for rung in rungs][: len(MCP)] == list(MCP)
+
+
+def test_as_text_is_aligned_and_says_state_time_and_reason():
+    observation = Observation(
+        phases_ms={"dns": 4.0, "tcp": 11.26, "http": 150.4},
+        failure=Failure("auth", "bare_401", "No."),
+        facts={"ip": "192.0.2.7", "http.status": 401},
+    )
+
+    assert as_text(ladder(MCP, observation)).splitlines() == [
+        "● DNS             4.0 ms",
+        "● TCP            11.3 ms  192.0.2.7",
+        "┄ TLS                  -",
+        "● HTTP            150 ms  401",
+        "■ initialize              auth: bare 401",
+        "┄ initialized          -  not run",
+        "┄ tools/list           -  not run",
+    ]
