@@ -1,0 +1,313 @@
+"""HTTP exchanges for probes: measured phase by phase, bounded in every direction, one deadline.
+
+    async with await HTTPConnection.connect(net, url, deadline=deadline, phases=phases) as connection:
+        response = await connection.exchange(Request("GET", url), deadline=deadline, phases=phases)
+
+Several exchanges may follow each other on one connection. Whatever the world does wrong is raised as `NetError`.
+"""
+
+import time
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Protocol, Self
+
+from lifesign.net.access import Net
+from lifesign.net.chain import PeerChain
+from lifesign.net.failures import NetError, net_error, span
+from lifesign.net.http1 import HTTP1, RequestShape
+from lifesign.net.http2 import HTTP2
+from lifesign.net.response import MAX_BODY, STREAM_BACKLOG, Headers, Incoming, Response, find_header
+from lifesign.net.stream import Stream
+from lifesign.net.tls import TLSOptions
+from lifesign.net.url import URL, URLError, parse_url
+
+__all__ = [
+    "MAX_BODY",
+    "URL",
+    "HTTPConnection",
+    "Request",
+    "Response",
+    "StreamedResponse",
+    "URLError",
+    "parse_url",
+]
+
+_PLAIN = TLSOptions()
+_ALPN_HTTP2 = ("h2", "http/1.1")
+_ALPN_HTTP1 = ("http/1.1",)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request. Host, User-Agent and Content-Length are added when they are missing."""
+
+    method: str
+    url: URL
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+    @property
+    def shown(self) -> str:
+        """Method and URL for messages, without the query."""
+        return f"{self.method} {self.url.shown}"
+
+
+class Codec(Protocol):
+    """HTTP/1.1 or HTTP/2 over one stream."""
+
+    reusable: bool
+
+    def begin(self, request: RequestShape, incoming: Incoming) -> None: ...
+    def feed(self, data: bytes, /) -> None: ...
+    def eof(self, error: OSError | None, /) -> None: ...
+
+
+class HTTPConnection:
+    """One connection to one origin. Close it, or use it as an async context manager."""
+
+    def __init__(self, stream: Stream, codec: Codec, chain: PeerChain | None) -> None:
+        self._stream = stream
+        self._codec = codec
+        self.chain = chain
+        stream.attach(codec)
+
+    @classmethod
+    async def connect(
+        cls,
+        net: Net,
+        url: URL,
+        *,
+        deadline: float,
+        phases: MutableMapping[str, float],
+        tls: TLSOptions = _PLAIN,
+        http2: bool = False,
+    ) -> Self:
+        """Resolve, connect and shake hands; adds `dns`, `tcp` and `tls` to `phases`. Raises `NetError`.
+
+        With `http2`, HTTP/2 is offered by ALPN over TLS and taken for granted (prior knowledge) without.
+        """
+        options = None
+        if url.is_tls:
+            options = replace(tls, alpn=_ALPN_HTTP2 if http2 else _ALPN_HTTP1)
+        stream = await net.dial(url.host, url.port, tls=options, deadline=deadline, phases=phases)
+        chain = net.peer_chain(stream) if url.is_tls else None
+        speaks_http2 = http2 and (chain is None or chain.alpn == "h2")
+        return cls(stream, HTTP2(stream) if speaks_http2 else HTTP1(stream), chain)
+
+    @property
+    def address(self) -> str:
+        """The address that is really connected to."""
+        return self._stream.address
+
+    @property
+    def is_reusable(self) -> bool:
+        """Whether another exchange may follow on this connection."""
+        return self._codec.reusable and not self._stream.lost
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._stream.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def exchange(
+        self,
+        request: Request,
+        *,
+        deadline: float,
+        phases: MutableMapping[str, float],
+        max_body: int = MAX_BODY,
+        label: str | None = None,
+    ) -> Response:
+        """Send a request and read its whole response. Raises `NetError`.
+
+        Adds `send`, `first_byte` and `transfer` to `phases`, or with a `label` their sum under that name.
+        A body longer than `max_body` bytes is cut, and the connection is not used again.
+        """
+        incoming = self._incoming(request, max_body=max_body, streaming=False)
+        started = time.perf_counter()
+        sent = started
+        try:
+            self._stream.limit(deadline)
+            self._codec.begin(request, incoming)
+            sent = time.perf_counter()
+            while not incoming.complete:
+                await self._wait(incoming, started)
+        finally:
+            ended = time.perf_counter()
+            first = incoming.first_byte_at or ended
+            spent = (
+                (sent - started) * 1000,
+                max(first - sent, 0.0) * 1000,
+                max(ended - first, 0.0) * 1000,
+            )
+            _note(phases, label, spent, answered=bool(incoming.first_byte_at))
+        body = incoming.pieces[0] if len(incoming.pieces) == 1 else b"".join(incoming.pieces)
+        return Response(
+            incoming.status,
+            incoming.reason,
+            incoming.http_version,
+            incoming.headers,
+            body,
+            incoming.truncated,
+            *spent,
+        )
+
+    @asynccontextmanager
+    async def stream(
+        self, request: Request, *, deadline: float, max_body: int = MAX_BODY
+    ) -> "AsyncIterator[StreamedResponse]":
+        """Send a request and read its response piece by piece (server-sent events). Raises `NetError`.
+
+        A response that was not read to its end costs the connection.
+        """
+        incoming = self._incoming(request, max_body=max_body, streaming=True)
+        started = time.perf_counter()
+        response = StreamedResponse(self, incoming, started)
+        try:
+            self._stream.limit(deadline)
+            self._codec.begin(request, incoming)
+            while not incoming.has_headers:
+                await self._wait(incoming, started)
+            yield response
+        finally:
+            response.aclose()
+
+    def _incoming(self, request: Request, *, max_body: int, streaming: bool) -> Incoming:
+        if not self.is_reusable:
+            raise net_error(
+                "http",
+                "closed_early",
+                f"{request.shown} could not be sent: the server has closed the connection.",
+            )
+        return Incoming(
+            request.method,
+            request.shown,
+            max_body=max_body,
+            streaming=streaming,
+            wake=self._stream.wake,
+        )
+
+    async def _wait(self, incoming: Incoming, started: float) -> None:
+        """Sleep until something changed; raises what ends the response before it is whole."""
+        error: OSError | None = None
+        if incoming.failure is None:
+            try:
+                await self._stream.wait()
+            except OSError as raised:
+                error = raised
+        if incoming.failure is not None:
+            raise NetError(incoming.failure, chain=self.chain)
+        if incoming.complete:
+            return
+        if error is not None or self._stream.lost:
+            raise self._broken(incoming, error, time.perf_counter() - started)
+
+    def _broken(self, incoming: Incoming, error: OSError | None, elapsed_s: float) -> NetError:
+        target, took = incoming.target, span(elapsed_s)
+        progress = f"{incoming.body_bytes} bytes of the body had come"
+        if isinstance(error, TimeoutError):
+            if not incoming.first_byte_at:
+                failure = net_error(
+                    "http", "first_byte_timeout", f"{target} sent no byte within {took}."
+                )
+            else:
+                failure = net_error(
+                    "http", "read_timeout", f"{target} did not finish within {took}; {progress}."
+                )
+        elif isinstance(error, ConnectionError):
+            failure = net_error("tcp", "reset", f"{target} reset the connection after {took}.")
+        elif error is not None:
+            words = getattr(error, "reason", None) or error.strerror or type(error).__name__
+            failure = net_error(
+                "tls", "handshake_failed", f"{target} broke TLS after {took}: {words}."
+            )
+        elif incoming.has_headers:
+            failure = net_error(
+                "http", "closed_early", f"{target} closed early, after {took}; {progress}."
+            )
+        else:
+            failure = net_error(
+                "http",
+                "closed_early",
+                f"{target} closed the connection after {took} without a response.",
+            )
+        return NetError(failure.failure, chain=self.chain)
+
+
+class StreamedResponse:
+    """A response that is read while it arrives."""
+
+    def __init__(self, connection: HTTPConnection, incoming: Incoming, started: float) -> None:
+        self._connection = connection
+        self._incoming = incoming
+        self._started = started
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+        return self._incoming.status
+
+    @property
+    def headers(self) -> Headers:
+        """The headers as sent."""
+        return self._incoming.headers
+
+    @property
+    def first_byte_ms(self) -> float:
+        """From the request's start to the first byte of the response."""
+        return (self._incoming.first_byte_at - self._started) * 1000
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the body was cut at its cap."""
+        return self._incoming.truncated
+
+    def header(self, name: str) -> str | None:
+        """The first value of a header, whatever its case."""
+        return find_header(self._incoming.headers, name)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The decoded body, as it comes. Raises `NetError` when it breaks off or the deadline passes."""
+        incoming, stream = self._incoming, self._connection._stream  # noqa: SLF001
+        while True:
+            while incoming.pieces:
+                yield incoming.pieces.popleft()
+            stream.resume()
+            if incoming.complete:
+                return
+            await self._connection._wait(incoming, self._started)  # noqa: SLF001
+            if sum(map(len, incoming.pieces)) > STREAM_BACKLOG:
+                stream.pause()
+
+    def aclose(self) -> None:
+        """Let go; the connection is dropped unless the response was read to its end."""
+        if not self._incoming.complete or self._incoming.truncated:
+            self._connection.close()
+
+
+def _note(
+    phases: MutableMapping[str, float],
+    label: str | None,
+    spent: tuple[float, float, float],
+    *,
+    answered: bool,
+) -> None:
+    """Add the times of one exchange; a phase that was not reached stays absent."""
+    if label is not None:
+        phases[label] = phases.get(label, 0.0) + sum(spent)
+        return
+    names = ("send", "first_byte", "transfer") if answered else ("send", "first_byte")
+    for name, value in zip(names, spent, strict=False):
+        phases[name] = phases.get(name, 0.0) + value
