@@ -10,6 +10,7 @@ from typing import Any, cast
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
+from cryptography.x509.oid import AuthorityInformationAccessOID
 
 MAX_CHAIN = 10
 MAX_SANS = 100
@@ -96,9 +97,8 @@ def parse_chain(ders: tuple[bytes, ...]) -> CertificateFacts | None:
     """Read the leaf, and of the others when they end. None when the leaf is not X.509."""
     try:
         leaf = x509.load_der_x509_certificate(ders[0])
-        ends = [leaf.not_valid_after_utc]
-        for der in ders[1:]:
-            ends.append(x509.load_der_x509_certificate(der).not_valid_after_utc)
+        others = (x509.load_der_x509_certificate(der) for der in ders[1:])
+        ends = [leaf.not_valid_after_utc, *(other.not_valid_after_utc for other in others)]
         return CertificateFacts(
             subject=_name(leaf.subject),
             issuer=_name(leaf.issuer),
@@ -138,7 +138,7 @@ def _has_issuer_url(certificate: x509.Certificate) -> bool:
     except (x509.ExtensionNotFound, ValueError):
         return False
     return any(
-        item.access_method == x509.AuthorityInformationAccessOID.CA_ISSUERS for item in access.value
+        item.access_method == AuthorityInformationAccessOID.CA_ISSUERS for item in access.value
     )
 
 

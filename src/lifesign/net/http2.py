@@ -106,11 +106,11 @@ class HTTP2:
             incoming.next_interim()
         elif isinstance(event, h2.events.ResponseReceived):
             incoming.touch()
-            for name, value in event.headers:
+            for name, value in map(_line, event.headers or ()):
                 if name == ":status":
                     incoming.status = int(value)
                 else:
-                    incoming.add_header(str(name), str(value))
+                    incoming.add_header(name, value)
             incoming.end_headers()
         elif isinstance(event, h2.events.DataReceived):
             self._connection.acknowledge_received_data(
@@ -140,6 +140,12 @@ class HTTP2:
         data = self._connection.data_to_send()
         if data and not self._stream.lost:
             self._stream.write(data)
+
+
+def _line(pair: tuple[bytes | str, bytes | str]) -> tuple[str, str]:
+    """A header line as text, whatever `h2` gives."""
+    name, value = (part if isinstance(part, str) else part.decode("latin-1") for part in pair[:2])
+    return name, value
 
 
 def _authority(request: RequestShape) -> str:

@@ -2,54 +2,65 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 from lifesign.net.stream import Stream
 
 STAGGER_S = 0.25  # RFC 8305 §5: the recommended connection attempt delay.
 MAX_ADDRESSES = 6
 
+Attempt = Callable[[str], Awaitable[Stream]]
 
-async def race(attempt: Callable[[str], Awaitable[Stream]], addresses: Sequence[str]) -> Stream:
+
+async def race(attempt: Attempt, addresses: Sequence[str]) -> Stream:
     """The first stream; raises the first attempt's `OSError` when none succeeds."""
-    errors: list[OSError] = []
-    winners: list[Stream] = []
-    progress = asyncio.Event()
-
-    async def run(address: str) -> None:
-        try:
-            winners.append(await attempt(address))
-        except OSError as error:
-            errors.append(error)
-        progress.set()
-
-    async def start_all(group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
-        tasks = []
-        for address in addresses[:MAX_ADDRESSES]:
-            progress.clear()
-            tasks.append(group.create_task(run(address)))
-            try:
-                async with asyncio.timeout(STAGGER_S):
-                    await progress.wait()
-            except TimeoutError:
-                continue
-            if winners:
-                break
-        return tasks
-
+    runners = _Race(attempt)
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = await start_all(group)
-            while not winners and len(errors) < len(tasks):
-                progress.clear()
-                await progress.wait()
-            for task in tasks:
-                task.cancel()
+            runners.start(group, addresses[:MAX_ADDRESSES])
     except BaseException:
-        for stream in winners:
-            stream.close()
+        runners.close(runners.winners)
         raise
-    for late in winners[1:]:
-        late.close()
-    if winners:
-        return winners[0]
-    raise errors[0]
+    runners.close(runners.winners[1:])
+    if not runners.winners:
+        raise runners.errors[0]
+    return runners.winners[0]
+
+
+class _Race:
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self._tasks: list[asyncio.Task[None]] = []
+        self.winners: list[Stream] = []
+        self.errors: list[OSError] = []
+
+    def start(self, group: asyncio.TaskGroup, addresses: Sequence[str]) -> None:
+        before = asyncio.Event()
+        before.set()
+        for place, address in enumerate(addresses):
+            failed = asyncio.Event()
+            run = self._run(address, place * STAGGER_S, before=before, failed=failed)
+            self._tasks.append(group.create_task(run))
+            before = failed
+
+    async def _run(
+        self, address: str, patience_s: float, *, before: asyncio.Event, failed: asyncio.Event
+    ) -> None:
+        """Begin when the one before has failed, or when it has had its time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await before.wait()
+        try:
+            self.winners.append(await self._attempt(address))
+        except OSError as error:
+            self.errors.append(error)
+            failed.set()
+            return
+        for task in self._tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
+
+    @staticmethod
+    def close(streams: Sequence[Stream]) -> None:
+        for stream in streams:
+            stream.close()

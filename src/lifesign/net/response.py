@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-import brotli
+import brotli  # type: ignore[import-untyped]  # the wheel ships no types
 
 from lifesign.core.model import Failure
 from lifesign.net.failures import net_failure

@@ -159,7 +159,7 @@ def _verdict(
     if number == _EXPIRED:
         return (
             "cert_expired",
-            f"a certificate has expired; {subject} {_until(facts and facts.not_after)}",
+            f"a certificate has expired; {subject} {_until(facts.not_after if facts else None)}",
         )
     if number == _NOT_YET_VALID:
         return "cert_not_yet_valid", f"{subject} is not valid yet"
@@ -172,18 +172,11 @@ def _verdict(
             "is self-signed" if number == _SELF_SIGNED[0] else "ends in an unknown self-signed root"
         )
         return "untrusted_chain", f"{subject} {kind} (OpenSSL {number}: {error.verify_message})"
+    openssl = f"(OpenSSL {number}: {error.verify_message})"
     if number in _UNKNOWN_ISSUER and len(chain.ders) == 1 and facts and not facts.self_signed:
-        return (
-            "incomplete_chain",
-            f"only {subject} was sent, issued{issuer}, which is not a trusted authority here; "
-            f"either the intermediate is missing or the authority is unknown "
-            f"(OpenSSL {number}: {error.verify_message})",
-        )
-    return (
-        "untrusted_chain",
-        f"{subject}, issued{issuer}, does not lead to a trusted authority "
-        f"(OpenSSL {number}: {error.verify_message})",
-    )
+        why = "either the intermediate is missing or the authority is unknown here"
+        return "incomplete_chain", f"only {subject} was sent, issued{issuer}; {why} {openssl}"
+    return "untrusted_chain", f"{subject}, issued{issuer}, leads to no trusted authority {openssl}"
 
 
 def _until(instant: datetime | None) -> str:
