@@ -50,6 +50,7 @@ class Kind:
     policy: Policy
     interval_s: float
     guess: Callable[[str], Mapping[str, object] | None]
+    specificity: int = 0
 
     @property
     def summary(self) -> str:
@@ -77,14 +78,15 @@ def probe(
     passive: bool = False,
     policy: Policy | None = None,
     interval_s: float = 60.0,
+    specificity: int = 0,
 ) -> Callable[[ProbeFunction], ProbeFunction]:
     """Register a kind; the decorated coroutine function is its probe.
 
     `target(settings)` is the text that people see (no secret in it); for an active kind its host part
     is what the per-host limit counts. `implied(settings)` gives the conditions that settings stand for
     (the expected status set of http). `ladder` names the phases in the order they run. `guess(text)` turns
-    pasted text into settings, or None when the text is not of this kind. `passive` kinds are not dialled:
-    they are told (heartbeats).
+    pasted text into settings, or None when the text is not of this kind; kinds of higher `specificity` are
+    asked first. `passive` kinds are not dialled: they are told (heartbeats).
     """
 
     def register(function: ProbeFunction) -> ProbeFunction:
@@ -101,6 +103,7 @@ def probe(
             policy=policy or Policy(),
             interval_s=interval_s,
             guess=guess,
+            specificity=specificity,
         )
         setattr(function, _REGISTERED, kind)
         return function
@@ -126,6 +129,19 @@ class Kinds(Mapping[str, Kind]):
 
     def __len__(self) -> int:
         return len(self._kinds)
+
+
+def guess_kind(kinds: Mapping[str, Kind], text: str) -> tuple[Kind, dict[str, object]] | None:
+    """The kind, and its settings, that pasted text most likely means; None when no kind knows it.
+
+    The most specific kind is asked first (an MCP endpoint is a web address too), then by name.
+    """
+    pasted = text.strip()
+    for kind in sorted(kinds.values(), key=lambda kind: (-kind.specificity, kind.name)):
+        settings = kind.guess(pasted) if pasted else None
+        if settings is not None:
+            return kind, dict(settings)
+    return None
 
 
 def load_kinds() -> Kinds:
