@@ -44,7 +44,7 @@ class Subscription(Protocol):
 
 
 class Bus(Protocol):
-    """The five things that any bus must do."""
+    """The things that any bus must do."""
 
     async def publish(self, topic: Topic, value: object) -> None:
         """Say it. Work waits while the topic is full (back-pressure); news never waits."""
@@ -54,6 +54,9 @@ class Bus(Protocol):
 
     def follow(self, topic: Topic, *, room: int = 1000) -> AbstractContextManager[Subscription]:
         """Hear all news from now on, holding at most `room` of it unread."""
+
+    def is_followed(self, topic: Topic) -> bool:
+        """Whether anybody hears this news, so that it need not be made for nobody."""
 
     def lease(self, shard: str) -> bool:
         """Whether this process is the one that works on the shard (always, when it is alone)."""

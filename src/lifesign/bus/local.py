@@ -95,6 +95,10 @@ class LocalBus:
         finally:
             self._ears[topic].remove(ear)
 
+    def is_followed(self, topic: Topic) -> bool:
+        """Whether the topic has a follower now."""
+        return bool(self._ears[topic])
+
     def lease(self, shard: str) -> bool:
         """A process that is alone holds every shard."""
         return bool(shard)

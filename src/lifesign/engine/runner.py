@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from lifesign.bus import Bus, Topic
 from lifesign.clock import Clock
-from lifesign.core.model import DEFAULT_REGION, Run
+from lifesign.core.model import DEFAULT_REGION, Observation, Run
 from lifesign.core.verdict import assess
 from lifesign.engine.gauges import Gauges
 from lifesign.engine.scheduler import Job
@@ -58,6 +58,7 @@ class Runner:
         self._host_lines: dict[str, deque[Job]] = {}
         self._tenant_lines: dict[str, deque[Job]] = {}
         self._turns: deque[str] = deque()
+        self._under_way: set[asyncio.Task[None]] = set()
         self._open = True
 
     def submit(self, job: Job) -> None:
@@ -74,6 +75,14 @@ class Runner:
         self._host_lines.clear()
         self._tenant_lines.clear()
         self._turns.clear()
+
+    async def drain(self, within_s: float) -> None:
+        """Let what is under way finish, for so long; what then still runs is cancelled and not counted."""
+        _, late = (
+            await asyncio.wait(self._under_way, timeout=within_s) if self._under_way else ((), ())
+        )
+        for task in late:
+            task.cancel()
 
     def _admit(self, job: Job) -> None:
         host = job.watched.authority
@@ -103,7 +112,9 @@ class Runner:
         self._total += 1
         self._of_tenant[watched.monitor.tenant] += 1
         self._of_host[watched.authority] += 1
-        self._tasks.create_task(self._run(job))
+        task = self._tasks.create_task(self._run(job))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
 
     async def _run(self, job: Job) -> None:
         try:
@@ -129,7 +140,7 @@ class Runner:
         return Run(
             monitor_id=monitor.id,
             slot=job.slot,
-            observation=observation,
+            observation=_without_content(observation),
             outcome=assess(observation, watched.conditions, degraded_ms=monitor.policy.degraded_ms),
             started_at=started_at,
             duration_ms=(self._clock.monotonic() - began_s) * 1000,
@@ -165,6 +176,15 @@ class Runner:
                 self._turns.append(tenant)
             else:
                 del self._tenant_lines[tenant]
+
+
+def _without_content(observation: Observation) -> Observation:
+    """Let go of bodies as soon as they are judged: they are never stored and may be large."""
+    if not observation.content:
+        return observation
+    return Observation(
+        observation.facts, observation.phases_ms, observation.failure, observation.findings
+    )
 
 
 def _count_down(counter: Counter[str], key: str) -> None:

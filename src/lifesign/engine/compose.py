@@ -1,0 +1,62 @@
+"""Makes the message of an outbox row out of the alert, its monitor and the newest run."""
+
+from collections.abc import Mapping
+
+from lifesign.channels.registry import Message
+from lifesign.core import wording
+from lifesign.core.errors import NotFoundError
+from lifesign.core.ladder import as_text, ladder
+from lifesign.core.model import Alert, Delivery, Monitor, Observation
+from lifesign.core.scope import Scope, system_scope
+from lifesign.probes.registry import Kind
+from lifesign.store import Store
+
+
+class Composer:
+    """Finds what a message is about and puts it into words."""
+
+    def __init__(self, *, store: Store, kinds: Mapping[str, Kind], base_url: str) -> None:
+        self._store = store
+        self._kinds = kinds
+        self._base_url = base_url.rstrip("/")
+
+    async def compose(self, delivery: Delivery) -> Message | None:
+        """The message of one delivery; None when the alert or the monitor no longer exists."""
+        scope = system_scope("notifier", delivery.tenant)
+        try:
+            alert = await self._store.alerts.get(scope, delivery.alert_id)
+            monitor = await self._store.monitors.get(scope, alert.monitor_id)
+        except NotFoundError:
+            return None
+        kind = self._kinds[monitor.kind]
+        target = kind.target(kind.settings.model_validate(monitor.settings))
+        link = f"{self._base_url}/monitors/{monitor.slug}"
+        drawn = await self._ladder(scope, monitor, alert)
+        return Message(
+            id=delivery.id,
+            event=delivery.event,
+            alert=alert,
+            title=wording.title(alert, event=delivery.event, monitor=monitor),
+            text=wording.text(
+                alert, event=delivery.event, monitor=monitor, target=target, ladder=drawn, link=link
+            ),
+            link=link,
+            monitor_name=monitor.name,
+            monitor_kind=monitor.kind,
+            monitor_target=target,
+            tags=monitor.tags,
+            occurred_at=delivery.created_at,
+            why=delivery.why,
+        )
+
+    async def _ladder(self, scope: Scope, monitor: Monitor, alert: Alert) -> str:
+        kind = self._kinds[monitor.kind]
+        if kind.passive:
+            return ""
+        since = alert.opened_at
+        newest = await self._store.observations.runs(scope, monitor.id, since=since, limit=1)
+        if not newest.items:
+            return ""
+        run = newest.items[0]
+        seen = Observation(facts=run.facts, phases_ms=run.phases_ms, failure=run.failure)
+        return as_text(ladder(kind.ladder, seen, alert.failure))

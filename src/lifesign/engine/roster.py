@@ -1,0 +1,183 @@
+"""Who is watched: read once at the start, then kept up with every change that a face makes."""
+
+import asyncio
+from collections.abc import AsyncIterable
+from contextlib import suppress
+from datetime import datetime
+from typing import cast
+
+import structlog
+
+from lifesign.bus import Change, ChangeOf
+from lifesign.clock import Clock
+from lifesign.core.errors import NotFoundError, StorageError
+from lifesign.core.model import AlertState, Monitor, MonitorState, State
+from lifesign.core.scope import system_scope
+from lifesign.engine.gauges import Gauges
+from lifesign.engine.judge import Judge
+from lifesign.engine.pulse import PulseDesk
+from lifesign.engine.scheduler import Scheduler
+from lifesign.engine.watch import Compiler, Memory, Watched
+from lifesign.store import Store
+
+AGAIN_S = 1.0
+"""A change that could not be read is read again after this long."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Roster:
+    """Keeps the engine's memory and plans in step with what is stored."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        gauges: Gauges,
+        memory: Memory,
+        compiler: Compiler,
+        scheduler: Scheduler,
+        pulse: PulseDesk,
+        judge: Judge,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._gauges = gauges
+        self._memory = memory
+        self._compiler = compiler
+        self._scheduler = scheduler
+        self._pulse = pulse
+        self._judge = judge
+
+    async def load(self, *, away_s: float) -> None:
+        """Read everything that is watched, and plan it. `away_s` moves the deadlines of heartbeats."""
+        store, memory = self._store, self._memory
+        memory.states.update(
+            {state.monitor_id: state for state in await store.monitors.all_states()}
+        )
+        memory.alerts.update({alert.key: alert for alert in await store.alerts.open_alerts()})
+        memory.routes.update({route.id: route for route in await store.channels.all_routes()})
+        memory.channels.update({each.id: each for each in await store.channels.all_channels()})
+        journals = await store.pings.journals()
+        for monitor in await store.monitors.all_active():
+            watched = self._ready(monitor)
+            if watched is None:
+                continue
+            memory.watched[monitor.id] = watched
+            if watched.kind.passive:
+                journal = journals.get(monitor.id)
+                pings = journal.pings() if journal is not None else ()
+                self._pulse.begin(watched, pings, away_s=away_s)
+            if monitor.paused:
+                self._scheduler.forget(watched)
+            elif not watched.kind.passive:
+                self._plan_first(watched, memory.states.get(monitor.id))
+
+    def _plan_first(self, watched: Watched, state: MonitorState | None) -> None:
+        """What was never seen is looked at now; what is suspect soon; the rest keeps its rhythm."""
+        if state is None or state.state in (State.UNKNOWN, State.PAUSED):
+            self._scheduler.plan(watched, self._scheduler.now_s())
+        elif state.suspect:
+            self._scheduler.hasten(watched, watched.monitor.policy.recheck_s)
+        else:
+            self._scheduler.plan_next(watched)
+
+    def _ready(self, monitor: Monitor) -> Watched | None:
+        try:
+            return self._compiler.ready(monitor)
+        except (ValueError, LookupError) as reason:
+            # One bad row must not stop the others: it is set aside and said.
+            self._gauges.problems[f"monitor {monitor.slug}"] = f"It cannot be run: {reason}"
+            _log.error(
+                "monitor_unusable", monitor=monitor.id, kind=monitor.kind, reason=str(reason)
+            )
+            return None
+
+    async def follow(self, changes: AsyncIterable[object]) -> None:
+        """Take up every change, in order, until cancelled."""
+        async for news in changes:
+            await self._take_in(cast("Change", news))
+
+    async def _take_in(self, change: Change) -> None:
+        """Take up one change; one that cannot be read now is read again."""
+        while True:
+            try:
+                await self._look_at(change)
+            except StorageError as refusal:
+                _log.error("change_unread", kind=change.kind, id=change.id, reason=str(refusal))
+                await asyncio.sleep(AGAIN_S)
+            else:
+                return
+
+    async def _look_at(self, change: Change) -> None:
+        if change.kind == "monitor":
+            await self._monitor_changed(change)
+        elif change.kind == "alert":
+            await self._alert_changed(change)
+        else:
+            await self._rules_changed()
+
+    async def _alert_changed(self, change: Change) -> None:
+        """Somebody acknowledged it: remember that, so that the next change of the alert keeps it."""
+        with suppress(NotFoundError):
+            alert = await self._store.alerts.get(system_scope("engine", change.tenant), change.id)
+            if alert.state is AlertState.ACKNOWLEDGED and alert.key in self._memory.alerts:
+                self._memory.alerts[alert.key] = alert
+
+    async def _rules_changed(self) -> None:
+        routes = {route.id: route for route in await self._store.channels.all_routes()}
+        channels = {each.id: each for each in await self._store.channels.all_channels()}
+        for mine, theirs in ((self._memory.routes, routes), (self._memory.channels, channels)):
+            cast("dict[str, object]", mine).clear()
+            cast("dict[str, object]", mine).update(theirs)
+
+    async def _monitor_changed(self, change: Change) -> None:
+        before = self._memory.watched.get(change.id)
+        if change.what is ChangeOf.RUN:
+            if before is not None and not before.kind.passive:
+                self._scheduler.plan(before, self._scheduler.now_s())
+            return
+        monitor = await self._read(change)
+        if before is not None:
+            self._scheduler.forget(before)
+        watched = self._ready(monitor) if monitor is not None else None
+        if monitor is None or watched is None:
+            self._forget(change.id)
+            return
+        self._memory.watched[monitor.id] = watched
+        await self._take_up(watched, before)
+
+    async def _read(self, change: Change) -> Monitor | None:
+        if change.what is ChangeOf.REMOVED:
+            return None
+        with suppress(NotFoundError):
+            return await self._store.monitors.get(system_scope("engine", change.tenant), change.id)
+        return None
+
+    def _forget(self, monitor_id: str) -> None:
+        self._memory.watched.pop(monitor_id, None)
+        self._memory.states.pop(monitor_id, None)
+        for key, alert in list(self._memory.alerts.items()):
+            if alert.monitor_id == monitor_id:
+                del self._memory.alerts[key]
+
+    async def _take_up(self, watched: Watched, before: Watched | None) -> None:
+        """Begin with a new or changed monitor: pause it, or look at it at once."""
+        monitor, now = watched.monitor, self._clock.now()
+        if before is not None and watched.kind.passive:
+            watched.memory.update(before.memory)
+        if watched.kind.passive:
+            self._pulse.resume(watched)
+        if monitor.paused:
+            self._scheduler.forget(watched)
+            await self._judge.settle(lambda fold: fold.impose(monitor, State.PAUSED, at=now))
+            return
+        await self._unpause(monitor, now)
+        if not watched.kind.passive:
+            self._scheduler.plan(watched, self._scheduler.now_s())
+
+    async def _unpause(self, monitor: Monitor, now: datetime) -> None:
+        state = self._memory.states.get(monitor.id)
+        if state is not None and state.state is State.PAUSED:
+            await self._judge.settle(lambda fold: fold.impose(monitor, State.UNKNOWN, at=now))
