@@ -5,7 +5,8 @@
    a. the regions' newest outcomes are put to the quorum: down needs `quorum` regions that are down;
    b. a bad slot counts towards `confirmations`, a good one towards `recoveries`;
    c. the state changes only when its count is full; until then it is *suspect* and is looked at again soon;
-   d. degraded is confirmed and recovered in the same way; it never hides a down;
+   d. degraded is confirmed and recovered in the same way, counting bad slots of both sorts; down is believed
+      only after `confirmations` slots that were down themselves, however degraded it was before;
    e. unknown (our own fault, or nothing seen) neither confirms nor recovers anything;
    f. many changes within the flap window set `flapping`;
    g. under maintenance the state reads `maintenance`; what was counted goes on being counted.
@@ -134,8 +135,8 @@ def judge(
     agreed = agree({name: State(value) for name, value in regions.items()}, policy.quorum)
     believed = _believed(memory)
     bad, good = _count(memory, agreed, policy)
-    recent = ((memory.recent or "u") + _LETTER[agreed])[-policy.flap_window :]
-    state = _decide(believed, agreed, bad=bad, good=good, policy=policy)
+    recent = ((memory.recent or "u") + _LETTER[agreed])[-_window(policy) :]
+    state = _decide(believed, agreed, recent=recent, bad=bad, good=good, policy=policy)
     flapping = _is_flapping(recent, policy, was=memory.flapping)
     failure = _failure(memory, outcomes, state=state, agreed=agreed)
     shown = State.MAINTENANCE if in_maintenance else state
@@ -182,19 +183,23 @@ def _count(memory: MonitorState, agreed: State, policy: Policy) -> tuple[int, in
     return min(memory.bad + 1, max(policy.confirmations, 1)), 0
 
 
-def _decide(believed: State, agreed: State, *, bad: int, good: int, policy: Policy) -> State:
+def _decide(
+    believed: State, agreed: State, *, recent: str, bad: int, good: int, policy: Policy
+) -> State:
     if agreed is State.UNKNOWN:
         return believed
     if agreed is State.UP:
         # Nothing bad was believed, so nothing has to recover.
-        if believed in (State.UP, State.UNKNOWN) or good >= policy.recoveries:
-            return State.UP
-        return believed
-    if bad >= policy.confirmations:
-        return agreed
-    if believed is State.DOWN and agreed is State.DEGRADED:
-        return believed
-    return believed
+        is_good = believed in (State.UP, State.UNKNOWN) or good >= policy.recoveries
+        return State.UP if is_good else believed
+    seen = recent.replace("?", "")
+    if len(seen) - len(seen.rstrip("d")) >= policy.confirmations:
+        return State.DOWN
+    if believed is State.DOWN:
+        # Partly working is a recovery too, and has to be confirmed like one.
+        is_better = len(seen) - len(seen.rstrip("ug")) >= policy.recoveries
+        return State.DEGRADED if is_better else State.DOWN
+    return State.DEGRADED if bad >= policy.confirmations else believed
 
 
 def _is_flapping(recent: str, policy: Policy, *, was: bool) -> bool:
@@ -204,6 +209,11 @@ def _is_flapping(recent: str, policy: Policy, *, was: bool) -> bool:
     seen = recent.replace("?", "")
     changes = sum(a != b for a, b in pairwise(seen))
     return changes >= policy.flap_changes // 2 if was else changes >= policy.flap_changes
+
+
+def _window(policy: Policy) -> int:
+    """How many outcomes are remembered: enough for flapping and for every count."""
+    return max(policy.flap_window, policy.confirmations, policy.recoveries)
 
 
 def _is_eventful(recent: str) -> bool:

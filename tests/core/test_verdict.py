@@ -1,0 +1,206 @@
+"""The judge: examples of each rule, and properties over any history."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lifesign.core.condition import compile_condition
+from lifesign.core.model import Failure, Finding, Level, Observation, Outcome, Policy, State
+from lifesign.core.verdict import Verdict, agree, assess, fresh_state, judge
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+BROKEN = Failure("tcp", "refused", "Nothing listens there.")
+OUTCOME = {
+    "u": Outcome(State.UP),
+    "g": Outcome(State.DEGRADED, Failure("condition", "not_met", "slow")),
+    "d": Outcome(State.DOWN, BROKEN),
+    "?": Outcome(State.UNKNOWN, Failure("internal", "probe_bug", "our fault")),
+}
+CALM = Policy(flap_changes=0)
+
+
+def fold(letters: str, policy: Policy = CALM) -> list[Verdict]:
+    memory, verdicts = fresh_state("m", "default", START), []
+    for number, letter in enumerate(letters):
+        verdict = judge(
+            memory, {"local": OUTCOME[letter]}, policy=policy, at=START + timedelta(minutes=number)
+        )
+        verdicts.append(verdict)
+        memory = verdict.memory
+    return verdicts
+
+
+def states(letters: str, policy: Policy = CALM) -> str:
+    short = {State.UP: "u", State.DEGRADED: "g", State.DOWN: "d", State.UNKNOWN: "?"}
+    return "".join(short[verdict.memory.state] for verdict in fold(letters, policy))
+
+
+@pytest.mark.parametrize(
+    ("seen", "judged"),
+    [
+        ("uuu", "uuu"),
+        ("uddd", "uuud"),
+        ("uddu", "uuuu"),
+        ("udddud", "uuuddd"),
+        ("udddu", "uuudd"),
+        ("udddudu", "uuudddd"),
+        ("udddduu", "uuudddu"),
+        ("uggg", "uuug"),
+        ("ugggd", "uuugg"),
+        ("ugggddd", "uuugggd"),
+        ("udgd", "uuug"),
+        ("uddg", "uuug"),
+        ("udddg", "uuudd"),
+        ("udddgg", "uuuddg"),
+        ("ud?dd", "uuuud"),
+        ("u?????", "uuuuuu"),
+        ("ddd", "??d"),
+        ("?u", "?u"),
+    ],
+)
+def test_a_history_is_judged(seen: str, judged: str) -> None:
+    assert judged == states(seen)
+
+
+def test_a_first_failure_asks_for_another_look() -> None:
+    verdicts = fold("uddd")
+
+    assert [verdict.recheck for verdict in verdicts] == [False, True, True, False]
+
+
+def test_one_confirmation_is_enough_when_asked_for() -> None:
+    assert states("udu", Policy(confirmations=1, recoveries=1, flap_changes=0)) == "udu"
+
+
+def test_the_reason_stays_until_the_recovery_is_believed() -> None:
+    verdicts = fold("uddduu")
+
+    assert verdicts[4].memory.failure == BROKEN
+    assert verdicts[5].memory.failure is None
+
+
+def test_a_steady_monitor_never_changes_its_row() -> None:
+    verdicts = fold("u" * 40, Policy())
+
+    assert verdicts[-1].memory is verdicts[5].memory
+
+
+def test_flapping_begins_and_ends_once() -> None:
+    verdicts = fold("u" + "du" * 6 + "u" * 25, Policy())
+
+    assert sum(verdict.flap_started for verdict in verdicts) == 1
+    assert sum(verdict.flap_ended for verdict in verdicts) == 1
+
+
+def test_maintenance_is_shown_and_the_counting_goes_on() -> None:
+    memory = fresh_state("m", "default", START)
+    for _ in range(3):
+        memory = judge(
+            memory, {"local": OUTCOME["d"]}, policy=CALM, at=START, in_maintenance=True
+        ).memory
+
+    assert memory.state is State.MAINTENANCE
+    after = judge(memory, {"local": OUTCOME["d"]}, policy=CALM, at=START)
+    assert after.memory.state is State.DOWN
+
+
+@pytest.mark.parametrize(
+    ("votes", "quorum", "agreed"),
+    [
+        ({"a": "down", "b": "up", "c": "up"}, 2, State.DEGRADED),
+        ({"a": "down", "b": "down", "c": "up"}, 2, State.DOWN),
+        ({"a": "down"}, 2, State.DOWN),
+        ({"a": "down", "b": "unknown"}, 2, State.DOWN),
+        ({"a": "unknown", "b": "unknown"}, 1, State.UNKNOWN),
+        ({}, 1, State.UNKNOWN),
+        ({"a": "up", "b": "degraded"}, 1, State.DEGRADED),
+    ],
+)
+def test_regions_agree(votes: dict[str, str], quorum: int, agreed: State) -> None:
+    assert agreed == agree({name: State(vote) for name, vote in votes.items()}, quorum)
+
+
+histories = st.text(alphabet="ugd?", max_size=60)
+policies = st.builds(
+    Policy,
+    confirmations=st.integers(1, 5),
+    recoveries=st.integers(1, 4),
+    flap_changes=st.integers(0, 8),
+)
+
+
+@given(histories, policies)
+def test_transitions_chain_without_a_gap(letters: str, policy: Policy) -> None:
+    """Each transition begins where the one before ended, and none leads nowhere."""
+    state = State.UNKNOWN
+    for verdict in fold(letters, policy):
+        if verdict.transition is not None:
+            assert verdict.transition.before is state
+            assert verdict.transition.after is not state
+            state = verdict.transition.after
+        assert verdict.memory.state is state
+
+
+@given(histories, policies)
+def test_down_needs_its_confirmations(letters: str, policy: Policy) -> None:
+    """A monitor goes down only after so many outcomes in a row that were down."""
+    for position, verdict in enumerate(fold(letters, policy)):
+        if verdict.transition is not None and verdict.transition.after is State.DOWN:
+            seen = letters[: position + 1].replace("?", "")
+            assert len(seen) >= policy.confirmations
+            assert set(seen[-policy.confirmations :]) == {"d"}
+
+
+@given(histories, policies)
+def test_enough_good_outcomes_always_recover(letters: str, policy: Policy) -> None:
+    assert fold(letters + "u" * policy.recoveries, policy)[-1].memory.state is State.UP
+
+
+@given(histories, policies)
+def test_what_is_not_seen_changes_nothing(letters: str, policy: Policy) -> None:
+    before = fold(letters, policy)
+    after = fold(letters + "?", policy)
+    if before:
+        assert before[-1].memory.state is after[-1].memory.state
+
+
+@given(histories, policies)
+def test_judging_is_a_function(letters: str, policy: Policy) -> None:
+    assert fold(letters, policy) == fold(letters, policy)
+
+
+def test_a_failed_condition_is_down_and_says_expected_and_found() -> None:
+    condition = compile_condition("status == 200")
+
+    outcome = assess(Observation(facts={"status": 503}), [condition])
+
+    assert outcome.state is State.DOWN
+    assert outcome.failure is not None
+    assert outcome.failure.message == "Expected status == 200, found 503."
+
+
+def test_a_warning_degrades_and_a_failure_outranks_it() -> None:
+    conditions = [compile_condition("warn: latency_ms < 5"), compile_condition("status == 200")]
+
+    slow = assess(Observation(facts={"status": 200, "latency_ms": 9}), conditions)
+    broken = assess(Observation(facts={"status": 500, "latency_ms": 9}), conditions)
+
+    assert (slow.state, broken.state) == (State.DEGRADED, State.DOWN)
+
+
+def test_our_own_fault_is_unknown() -> None:
+    observation = Observation(failure=Failure("internal", "probe_bug", "ours"))
+
+    assert State.UNKNOWN is assess(observation).state
+
+
+def test_a_finding_of_level_warn_degrades() -> None:
+    finding = Finding(Level.WARN, "tools_list", "duplicate_names", "Two tools share a name.")
+
+    assert State.DEGRADED is assess(Observation(findings=(finding,))).state
+
+
+def test_slower_than_the_limit_is_degraded() -> None:
+    assert State.DEGRADED is assess(Observation(facts={"latency_ms": 900}), degraded_ms=800).state
