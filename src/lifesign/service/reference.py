@@ -1,0 +1,130 @@
+"""`docs/kinds.md`, written from the kinds themselves: `python -m lifesign.service.reference`."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel
+
+from lifesign.channels.registry import ChannelKind, load_channel_kinds
+from lifesign.core.units import format_duration
+from lifesign.probes.registry import Kind, load_kinds
+
+_INTRODUCTION = """\
+# Kinds
+
+<!-- Written by `python -m lifesign.service.reference`; edit the models of the kinds. -->
+
+Every kind of monitor is one file under `src/lifesign/probes`, every kind of channel one file under
+`src/lifesign/channels`. What stands here comes from their models, as do the forms, the schemas of the API and the
+tools, and what is redacted. Durations are written `30s`, `5m` or `PT30S`. *Facts* are the names that conditions may
+use, as in `status == 200` or `warn: tls.days_left > 14`.
+
+"""
+
+
+def render() -> str:
+    """The whole page in Markdown."""
+    kinds, channels = load_kinds(), load_channel_kinds()
+    parts = [_INTRODUCTION, "## Monitors\n"]
+    for kind in kinds.values():
+        parts += _monitor_kind(kind)
+    parts.append("## Channels\n")
+    for channel in channels.values():
+        parts += _channel_kind(channel)
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _monitor_kind(kind: Kind) -> Iterator[str]:
+    yield f"### `{kind.name}`: {kind.title}\n"
+    yield f"{kind.summary}\n"
+    rungs = " → ".join(kind.ladder) or "none"
+    pace = "It is told and dials nothing." if kind.passive else _pace(kind)
+    yield f"Phases, in this order: {rungs}. {pace}\n"
+    yield _table("setting", kind.settings)
+    yield _table("fact", kind.facts)
+
+
+def _pace(kind: Kind) -> str:
+    policy = kind.policy
+    return (
+        f"Runs every {format_duration(timedelta(seconds=kind.interval_s))} unless told otherwise; "
+        f"{policy.confirmations} failed runs make it down, {policy.recoveries} good ones bring it back."
+    )
+
+
+def _channel_kind(channel: ChannelKind) -> Iterator[str]:
+    yield f"### `{channel.name}`: {channel.title}\n"
+    yield f"{(channel.settings.__doc__ or '').strip().splitlines()[0]}\n"
+    yield _table("setting", channel.settings)
+
+
+def _table(word: str, model: type[BaseModel]) -> str:
+    schema = model.model_json_schema(mode="validation" if word == "setting" else "serialization")
+    rows = [*_rows(schema, schema.get("$defs", {}), prefix="", word=word)]
+    if word == "fact":
+        return "\n".join(["| fact | what it is |", "|---|---|", *rows]) + "\n"
+    return "\n".join(["| setting | what it is | default |", "|---|---|---|", *rows]) + "\n"
+
+
+def _rows(
+    schema: Mapping[str, Any], defs: Mapping[str, Any], *, prefix: str, word: str
+) -> Iterator[str]:
+    """One row a property; the properties of an optional or plain nested model follow with dotted names."""
+    required = schema.get("required", ())
+    for name, declared in schema.get("properties", {}).items():
+        prop = _resolved(declared, defs)
+        if "properties" in prop:
+            yield from _rows(prop, defs, prefix=f"{prefix}{name}.", word=word)
+            continue
+        text = f"{_type(prop, defs)}. {declared.get('description', '')}".replace("|", "\\|").strip()
+        cells = [f"`{prefix}{name}`", " ".join(text.split())]
+        if word == "setting":
+            cells.append("required" if name in required else _default(declared))
+        yield f"| {' | '.join(cells)} |"
+
+
+def _resolved(prop: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema behind a reference, or behind the one that is not null of an optional."""
+    if "$ref" in prop:
+        return _resolved(defs[prop["$ref"].rsplit("/", 1)[-1]], defs)
+    choices = [choice for choice in prop.get("anyOf", ()) if choice.get("type") != "null"]
+    return _resolved(choices[0], defs) if len(choices) == 1 else prop
+
+
+_NAMES = {
+    "string": "Text",
+    "integer": "Whole number",
+    "number": "Number",
+    "boolean": "`true` or `false`",
+    "object": "Mapping",
+}
+_FORMATS = {"duration": "Duration", "password": "Secret", "uri": "URL", "uuid": "UUID"}
+
+
+def _type(prop: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
+    if "enum" in prop:
+        return " or ".join(f"`{value}`" for value in prop["enum"])
+    if "const" in prop:
+        return f"`{prop['const']}`"
+    choices = [choice for choice in prop.get("anyOf", ()) if choice.get("type") != "null"]
+    if choices:
+        names = [_type(_resolved(choice, defs), defs) for choice in choices]
+        return " or ".join(dict.fromkeys(names))
+    if prop.get("type") == "array":
+        return f"List of {_type(_resolved(prop.get('items', {}), defs), defs).lower()}"
+    return _FORMATS.get(prop.get("format", "")) or _NAMES.get(prop.get("type", ""), "Any value")
+
+
+def _default(prop: Mapping[str, Any]) -> str:
+    value = prop.get("default")
+    if value is None or value in ("", [], {}):
+        return "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{value}`"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())
