@@ -30,10 +30,29 @@ class CertificateFacts:
     chain_not_after: datetime
     self_signed: bool
     key: str
+    key_bits: int
     signature: str
     has_issuer_url: bool
     fingerprint_sha256: str
     chain_length: int
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What does not change with time, by dotted fact name."""
+        return {
+            "tls.subject": self.subject,
+            "tls.issuer": self.issuer,
+            "tls.sans": list(self.sans),
+            "tls.serial": self.serial,
+            "tls.not_before": self.not_before.isoformat(),
+            "tls.not_after": self.not_after.isoformat(),
+            "tls.self_signed": self.self_signed,
+            "tls.key": self.key,
+            "tls.key_bits": self.key_bits,
+            "tls.signature": self.signature,
+            "tls.chain_length": self.chain_length,
+            "tls.fingerprint_sha256": self.fingerprint_sha256,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +127,8 @@ def parse_chain(ders: tuple[bytes, ...]) -> CertificateFacts | None:
             not_after=leaf.not_valid_after_utc,
             chain_not_after=min(ends),
             self_signed=leaf.subject == leaf.issuer,
-            key=_key(leaf),
+            key=_key(leaf)[0],
+            key_bits=_key(leaf)[1],
             signature=_signature(leaf),
             has_issuer_url=_has_issuer_url(leaf),
             fingerprint_sha256=hashlib.sha256(ders[0]).hexdigest(),
@@ -142,20 +162,20 @@ def _has_issuer_url(certificate: x509.Certificate) -> bool:
     )
 
 
-def _key(certificate: x509.Certificate) -> str:
+def _key(certificate: x509.Certificate) -> tuple[str, int]:
     try:
         key = certificate.public_key()
     except (UnsupportedAlgorithm, ValueError):
-        return "unknown"
+        return "unknown", 0
     if isinstance(key, rsa.RSAPublicKey):
-        return f"RSA {key.key_size}"
+        return "RSA", key.key_size
     if isinstance(key, ec.EllipticCurvePublicKey):
-        return f"EC {key.curve.name}"
+        return f"EC {key.curve.name}", key.key_size
     if isinstance(key, dsa.DSAPublicKey):
-        return f"DSA {key.key_size}"
+        return "DSA", key.key_size
     if isinstance(key, ed25519.Ed25519PublicKey):
-        return "Ed25519"
-    return "Ed448" if isinstance(key, ed448.Ed448PublicKey) else "unknown"
+        return "Ed25519", 256
+    return ("Ed448", 456) if isinstance(key, ed448.Ed448PublicKey) else ("unknown", 0)
 
 
 def _signature(certificate: x509.Certificate) -> str:

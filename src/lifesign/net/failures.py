@@ -19,11 +19,13 @@ _REMEDIES: Mapping[str, str] = MappingProxyType(
         "dns/refused": "Ask a name server that serves this client.",
         "dns/no_address": "Add an A or AAAA record, or watch another name.",
         "dns/dns_timeout": "Check that the name servers are reachable from here over UDP and TCP port 53.",
+        "dns/exists": "Remove the record, or expect NOERROR.",
         "dns/bad_answer": "Check what answers on the name server's port.",
         "tcp/refused": "Check that the service runs, listens on this port and address, and is let through.",
         "tcp/reset": "Check the service's log and any firewall or proxy in between.",
         "tcp/unreachable": "Check the route, the host's network and that its address family is in use here.",
         "tcp/connect_timeout": "Check that the host is up and that no firewall drops the packets.",
+        "tcp/answer_timeout": "Check that the right service listens on this port and what it waits for.",
         "tcp/unexpected_answer": "Check that the right service listens on this port.",
         "tls/cert_expired": "Renew the certificate and reload the service.",
         "tls/cert_not_yet_valid": "Check the clocks of both machines and the certificate's start date.",
@@ -48,6 +50,9 @@ _REMEDIES: Mapping[str, str] = MappingProxyType(
 )
 
 
+_WRONG_ANSWERS = frozenset({"unexpected_answer", "bad_answer", "exists"})
+
+
 def net_failure(layer: str, code: str, message: str, *, evidence: str = "") -> Failure:
     """The `Failure` of one layer and code, with its remedy and its public reason."""
     remedy = _REMEDIES.get(f"{layer}/{code}", "")
@@ -59,7 +64,7 @@ def _reason(layer: str, code: str) -> Reason:
         return Reason.TIMEOUT
     if layer == "egress":
         return Reason.BLOCKED
-    if layer in {"dns", "tcp", "tls"} and code not in {"unexpected_answer", "bad_answer"}:
+    if layer in {"dns", "tcp", "tls"} and code not in _WRONG_ANSWERS:
         return Reason.CONNECTION_REFUSED
     return Reason.PROTOCOL_ERROR
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise, takewhile
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -37,6 +38,7 @@ __all__ = [
 _PLAIN = TLSOptions()
 _ALPN_HTTP2 = ("h2", "http/1.1")
 _ALPN_HTTP1 = ("http/1.1",)
+_PHASES = ("send", "first_byte", "transfer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +134,13 @@ class HTTPConnection:
     ) -> Response:
         """Send a request and read its whole response. Raises `NetError`.
 
-        Adds `send`, `first_byte` and `transfer` to `phases`, or with a `label` their sum under that name.
+        Adds `send`, `first_byte` and `transfer` to `phases`, or with a `label` their sum under that name; what
+        did not come to its end is not added.
         A body longer than `max_body` bytes is cut, and the connection is not used again.
         """
         incoming = self._incoming(request, max_body=max_body, streaming=False)
         started = time.perf_counter()
-        sent = started
+        sent = 0.0
         try:
             self._stream.limit(deadline)
             self._codec.begin(request, incoming)
@@ -145,14 +148,8 @@ class HTTPConnection:
             while not incoming.complete:
                 await self._wait(incoming, started)
         finally:
-            ended = time.perf_counter()
-            first = incoming.first_byte_at or ended
-            spent = (
-                (sent - started) * 1000,
-                max(first - sent, 0.0) * 1000,
-                max(ended - first, 0.0) * 1000,
-            )
-            _note(phases, label, spent, answered=bool(incoming.first_byte_at))
+            spent = _spent(started, sent, incoming)
+            _note(phases, label, spent)
         body = incoming.pieces[0] if len(incoming.pieces) == 1 else b"".join(incoming.pieces)
         return Response(
             incoming.status,
@@ -297,17 +294,17 @@ class StreamedResponse:
             self._connection.close()
 
 
-def _note(
-    phases: MutableMapping[str, float],
-    label: str | None,
-    spent: tuple[float, float, float],
-    *,
-    answered: bool,
-) -> None:
-    """Add the times of one exchange; a phase that was not reached stays absent."""
-    if label is not None:
+def _spent(started: float, sent: float, incoming: Incoming) -> tuple[float, ...]:
+    """Milliseconds of send, first byte and transfer: of those that came to their end."""
+    marks = [started, sent, incoming.first_byte_at, time.perf_counter() if incoming.complete else 0]
+    reached = list(takewhile(bool, marks))
+    return tuple(max(end - start, 0.0) * 1000 for start, end in pairwise(reached))
+
+
+def _note(phases: MutableMapping[str, float], label: str | None, spent: tuple[float, ...]) -> None:
+    """Add the times of one exchange; a phase that did not end stays absent, so the ladder breaks there."""
+    if label is None:
+        for name, value in zip(_PHASES, spent, strict=False):
+            phases[name] = phases.get(name, 0.0) + value
+    elif len(spent) == len(_PHASES):
         phases[label] = phases.get(label, 0.0) + sum(spent)
-        return
-    names = ("send", "first_byte", "transfer") if answered else ("send", "first_byte")
-    for name, value in zip(names, spent, strict=False):
-        phases[name] = phases.get(name, 0.0) + value
