@@ -1,0 +1,203 @@
+"""Summaries that can be added up: latency histograms, run summaries, exact seconds by state.
+
+A histogram counts values in buckets whose bounds grow by the factor `GAMMA`, after Masson, Rim and Lee,
+"DDSketch: A Fast and Fully-Mergeable Quantile Sketch" (VLDB 2019, https://arxiv.org/abs/1908.10693).
+Merging adds counts, so the quantile of a year is as exact as that of an hour.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from lifesign.core.model import State, Transition
+
+RELATIVE_ERROR: Final = 0.015
+"""How far a quantile may be from the true value, as a fraction of it (the promise is 0.02)."""
+
+GAMMA: Final = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
+SMALLEST: Final = 0.001
+"""Values at or below this (milliseconds: one microsecond) share the first bucket."""
+
+_LOG_GAMMA: Final = math.log(GAMMA)
+_LOWEST: Final = math.ceil(math.log(SMALLEST) / _LOG_GAMMA)
+_CODEC: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How many values fell into each bucket; bucket i holds values in (GAMMA^(i-1), GAMMA^i]."""
+
+    buckets: Mapping[int, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> "Histogram":
+        """The histogram of some values, which are 0 or more."""
+        return cls(dict(Counter(map(_bucket, values))))
+
+    @property
+    def count(self) -> int:
+        """How many values it holds."""
+        return sum(self.buckets.values())
+
+    def merge(self, *others: "Histogram") -> "Histogram":
+        """All values of all of them."""
+        total = Counter(self.buckets)
+        for other in others:
+            total.update(other.buckets)
+        return Histogram(dict(total))
+
+    def quantile(self, q: float) -> float | None:
+        """The value of rank ⌊q·(n − 1)⌋ within `RELATIVE_ERROR`; None of nothing."""
+        left = math.floor(q * (self.count - 1))
+        for bucket, count in sorted(self.buckets.items()):
+            left -= count
+            if left < 0:
+                return 2 * GAMMA**bucket / (GAMMA + 1)
+        return None
+
+    def encode(self) -> bytes:
+        """A codec number, then (gap to the bucket before, count) as variable-length integers."""
+        out = bytearray([_CODEC])
+        before = _LOWEST
+        for bucket, count in sorted(self.buckets.items()):
+            _put(out, bucket - before)
+            _put(out, count)
+            before = bucket
+        return bytes(out)
+
+    @classmethod
+    def decode(cls, blob: bytes) -> "Histogram":
+        """The histogram that was encoded; raises ValueError for anything else."""
+        if blob[:1] != bytes([_CODEC]):
+            raise ValueError(f"Not a latency histogram of codec {_CODEC}: it begins {blob[:1]!r}.")
+        numbers = _numbers(blob[1:])
+        buckets, bucket = {}, _LOWEST
+        for gap in numbers:
+            bucket += gap
+            buckets[bucket] = next(numbers)
+        return cls(buckets)
+
+
+def _bucket(value: float) -> int:
+    return _LOWEST if value <= SMALLEST else math.ceil(math.log(value) / _LOG_GAMMA)
+
+
+def _put(out: bytearray, number: int) -> None:
+    """Append a number of 0 or more, seven bits a byte, low bits first (LEB128)."""
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+
+
+def _numbers(blob: bytes) -> Iterator[int]:
+    number = shift = 0
+    for byte in blob:
+        number |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            yield number
+            number = shift = 0
+    if shift:
+        raise ValueError("A latency histogram ends in the middle of a number.")
+
+
+PhaseSums = Mapping[str, tuple[float, int]]
+"""For each phase the sum of its milliseconds and how many runs had it, in the order first seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Many runs in one value. `latency` counts the runs that were up or degraded."""
+
+    states: Mapping[State, int] = field(default_factory=dict)
+    latency: Histogram = field(default_factory=Histogram)
+    phases: PhaseSums = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """How many runs it sums up."""
+        return sum(self.states.values())
+
+    @property
+    def mean_phases_ms(self) -> Mapping[str, float]:
+        """The mean of each phase over the runs that had it."""
+        return {name: total / count for name, (total, count) in self.phases.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The part of one run that is summed up."""
+
+    state: State
+    duration_ms: float
+    phases_ms: Mapping[str, float]
+
+
+def summarize(samples: Sequence[Sample]) -> Summary:
+    """Sum up single runs."""
+    answered = [s for s in samples if s.state in {State.UP, State.DEGRADED}]
+    return Summary(
+        states=dict(Counter(sample.state for sample in samples)),
+        latency=Histogram.of(sample.duration_ms for sample in answered),
+        phases=_add_phases(
+            (name, ms, 1) for sample in answered for name, ms in sample.phases_ms.items()
+        ),
+    )
+
+
+def combine(summaries: Sequence[Summary]) -> Summary:
+    """Sum up summaries; in any order and grouping the counts and buckets come out the same."""
+    states: Counter[State] = Counter()
+    for summary in summaries:
+        states.update(summary.states)
+    return Summary(
+        states=dict(states),
+        latency=Histogram().merge(*(summary.latency for summary in summaries)),
+        phases=_add_phases(
+            (name, total, count)
+            for summary in summaries
+            for name, (total, count) in summary.phases.items()
+        ),
+    )
+
+
+def _add_phases(parts: Iterable[tuple[str, float, int]]) -> PhaseSums:
+    sums: dict[str, tuple[float, int]] = {}
+    for name, total, count in parts:
+        so_far, seen = sums.get(name, (0.0, 0))
+        sums[name] = (so_far + total, seen + count)
+    return sums
+
+
+def seconds_by_state(
+    changes: Sequence[Transition], *, since: datetime, until: datetime, state: State | None
+) -> Mapping[State | None, float]:
+    """Exact seconds in each state within a window; None stands for time before any state was known.
+
+    `state` is the one at `since`, None when it is not known; `changes` are in order of time. Changes outside
+    the window are ignored.
+    """
+    seconds: dict[State | None, float] = {}
+    at = since
+    for change in changes:
+        if not since <= change.at < until:
+            continue
+        seconds[state] = seconds.get(state, 0.0) + (change.at - at).total_seconds()
+        at, state = change.at, change.after
+    if at < until:
+        seconds[state] = seconds.get(state, 0.0) + (until - at).total_seconds()
+    return seconds
+
+
+def uptime_ratio(seconds: Mapping[State | None, float]) -> float | None:
+    """1 − down / (observed − maintenance); what is unknown, paused or without data counts for neither.
+
+    None when nothing was observed.
+    """
+    down = seconds.get(State.DOWN, 0.0)
+    observed = down + seconds.get(State.UP, 0.0) + seconds.get(State.DEGRADED, 0.0)
+    return None if observed <= 0 else 1 - down / observed

@@ -1,0 +1,233 @@
+"""The past of a monitor: single runs, charts, percentiles, exact uptime."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, time, timedelta
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from lifesign.core.model import State, Transition
+from lifesign.core.rollup import Summary, combine, seconds_by_state, uptime_ratio
+from lifesign.core.scope import Scope
+from lifesign.store import tables as t
+from lifesign.store.codes import CODE_STATE, STATE_CODE
+from lifesign.store.cursors import after, bounded, decode_cursor, encode_cursor
+from lifesign.store.monitors import newest_runs
+from lifesign.store.repository import Repository
+from lifesign.store.rows import run_of, transition_of
+from lifesign.store.summaries import (
+    DAY_MS,
+    HOUR_MS,
+    Grain,
+    by_bucket,
+    cover,
+    read_progress,
+    summaries_within,
+)
+from lifesign.store.tables import from_ms, to_ms
+from lifesign.store.tenancy import within
+from lifesign.store.values import Bucket, DayBar, Digest, Page, Percentiles, StoredRun, Uptime
+
+_DAY = timedelta(days=1)
+
+
+class History(Repository):
+    """Reads of what was observed. Windows are half open: `[since, until)`."""
+
+    async def runs(
+        self,
+        scope: Scope,
+        monitor_id: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+        states: Sequence[State] | None = None,
+    ) -> Page[StoredRun]:
+        """Single runs, newest first, as far back as they are kept."""
+        table, slot, region = t.runs, t.runs.c.slot_ms, t.runs.c.region
+        query = select(table).where(within(scope, table), table.c.monitor_id == monitor_id)
+        if since is not None:
+            query = query.where(slot >= to_ms(since))
+        if until is not None:
+            query = query.where(slot < to_ms(until))
+        if states:
+            query = query.where(table.c.state.in_([STATE_CODE[state] for state in states]))
+        if cursor is not None:
+            key = decode_cursor("runs", cursor, (int, str))
+            query = query.where(after((slot, region), key, descending=True))
+        query = query.order_by(slot.desc(), region.desc()).limit(bounded(limit) + 1)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        shown = rows[:limit]
+        items = tuple(run_of(row) for row in shown)
+        if len(rows) <= limit:
+            return Page(items)
+        last = shown[-1]
+        return Page(items, encode_cursor("runs", (last["slot_ms"], last["region"])))
+
+    async def last_runs(self, scope: Scope, monitor_ids: Sequence[str]) -> Mapping[str, StoredRun]:
+        """The newest run of each of these monitors that has one."""
+        async with self._database.read() as connection:
+            return await newest_runs(connection, scope, monitor_ids)
+
+    async def series(
+        self, scope: Scope, monitor_id: str, since: datetime, until: datetime, points: int
+    ) -> list[Bucket]:
+        """A window in about `points` equal steps, empty ones included.
+
+        Steps of an hour or more begin on whole hours, and of a day or more on whole days (UTC), because they are
+        read from hourly and daily summaries; the first step may begin before `since`.
+        """
+        first_ms, width_ms, coarsest = _steps(to_ms(since), to_ms(until), points)
+        end_ms = to_ms(until)
+        parts = await self._summaries(
+            scope, monitor_id, since=first_ms, until=end_ms, coarsest=coarsest
+        )
+        grouped = by_bucket(parts, first_ms=first_ms, width_ms=width_ms)
+        steps = -(-(end_ms - first_ms) // width_ms)
+        return [
+            _bucket(first_ms + step * width_ms, width_ms, combine(grouped.get(step, ())))
+            for step in range(steps)
+        ]
+
+    async def percentiles(
+        self, scope: Scope, monitor_id: str, since: datetime, until: datetime
+    ) -> Percentiles:
+        """Percentiles of any window, from merged histograms: never an average of percentiles."""
+        parts = await self._summaries(
+            scope, monitor_id, since=to_ms(since), until=to_ms(until), coarsest=Grain.DAY
+        )
+        return _percentiles(combine([summary for _, summary in parts]))
+
+    async def uptime(
+        self, scope: Scope, monitor_id: str, since: datetime, until: datetime
+    ) -> Uptime:
+        """Exact seconds by state within a window, from the changes of state."""
+        async with self._database.read() as connection:
+            state, changes = await _changes(connection, scope, monitor_id, since=since, until=until)
+        return _uptime(changes, since=since, until=until, state=state)
+
+    async def days(
+        self, scope: Scope, monitor_id: str, *, days: int, now: datetime
+    ) -> list[DayBar]:
+        """The last `days` calendar days (UTC), oldest first; the last one is today until now."""
+        today = datetime.combine(now.astimezone(UTC).date(), time(), UTC)
+        first = today - (days - 1) * _DAY
+        async with self._database.read() as connection:
+            state, changes = await _changes(connection, scope, monitor_id, since=first, until=now)
+        bars = []
+        for number in range(days):
+            start = first + number * _DAY
+            end = min(start + _DAY, now)
+            inside = [change for change in changes if start <= change.at < end]
+            bars.append(DayBar(start.date(), _uptime(inside, since=start, until=end, state=state)))
+            state = inside[-1].after if inside else state
+        return bars
+
+    async def digests(
+        self, scope: Scope, monitor_ids: Sequence[str], since: datetime, until: datetime
+    ) -> Mapping[str, Digest]:
+        """Uptime and percentiles of several monitors, for a page of a listing."""
+        return {
+            monitor_id: Digest(
+                await self.uptime(scope, monitor_id, since, until),
+                await self.percentiles(scope, monitor_id, since, until),
+            )
+            for monitor_id in monitor_ids
+        }
+
+    async def transitions(
+        self,
+        scope: Scope,
+        monitor_id: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Transition]:
+        """Changes of state, newest first."""
+        table = t.transitions
+        query = select(table).where(within(scope, table), table.c.monitor_id == monitor_id)
+        if since is not None:
+            query = query.where(table.c.at >= since)
+        if until is not None:
+            query = query.where(table.c.at < until)
+        if cursor is not None:
+            key = decode_cursor("transitions", cursor, (int,))
+            query = query.where(table.c.id < key[0])
+        query = query.order_by(table.c.id.desc()).limit(bounded(limit) + 1)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        shown = rows[:limit]
+        more = len(rows) > limit
+        cursor = encode_cursor("transitions", (shown[-1]["id"],)) if more else None
+        return Page(tuple(transition_of(row) for row in shown), cursor)
+
+    async def _summaries(
+        self, scope: Scope, monitor_id: str, *, since: int, until: int, coarsest: Grain
+    ) -> list[tuple[int, Summary]]:
+        """All parts of a window (milliseconds), of one snapshot of the database."""
+        found: list[tuple[int, Summary]] = []
+        async with self._database.read() as connection:
+            progress = await read_progress(connection)
+            for stretch in cover(since, until, progress, coarsest):
+                found += await summaries_within(connection, scope, monitor_id, stretch)
+        return found
+
+
+def _steps(since: int, until: int, points: int) -> tuple[int, int, Grain]:
+    """Where the first step begins, how wide steps are, and the coarsest rows that fit into one."""
+    width = max(1, -(-(until - since) // max(1, points)))
+    if width < HOUR_MS:
+        return since, width, Grain.RAW
+    grain = Grain.DAY if width >= DAY_MS else Grain.HOUR
+    unit = grain.value
+    return since // unit * unit, -(-width // unit) * unit, grain
+
+
+def _percentiles(summary: Summary) -> Percentiles:
+    latency = summary.latency
+    p50, p95, p99 = (latency.quantile(q) for q in (0.5, 0.95, 0.99))
+    return Percentiles(latency.count, p50, p95, p99)
+
+
+def _bucket(at_ms: int, width_ms: int, summary: Summary) -> Bucket:
+    return Bucket(
+        at=from_ms(at_ms),
+        width=timedelta(milliseconds=width_ms),
+        count=summary.count,
+        states=summary.states,
+        latency=_percentiles(summary),
+        phases_ms=summary.mean_phases_ms,
+    )
+
+
+async def _changes(
+    connection: AsyncConnection,
+    scope: Scope,
+    monitor_id: str,
+    *,
+    since: datetime,
+    until: datetime,
+) -> tuple[State | None, list[Transition]]:
+    """The state at `since`, and the changes from then on in order."""
+    table = t.transitions
+    mine = and_(within(scope, table), table.c.monitor_id == monitor_id)
+    newest = select(func.max(table.c.at)).where(mine, table.c.at < since).scalar_subquery()
+    before = select(table.c.after).where(mine, table.c.at == newest)
+    before = before.order_by(table.c.id.desc()).limit(1)
+    code = (await connection.execute(before)).scalar_one_or_none()
+    inside = select(table).where(mine, table.c.at >= since, table.c.at < until)
+    rows = (await connection.execute(inside.order_by(table.c.at, table.c.id))).mappings()
+    return None if code is None else CODE_STATE[code], [transition_of(row) for row in rows]
+
+
+def _uptime(
+    changes: Sequence[Transition], *, since: datetime, until: datetime, state: State | None
+) -> Uptime:
+    seconds = seconds_by_state(changes, since=since, until=until, state=state)
+    known = {state: seconds.get(state, 0.0) for state in State}
+    return Uptime(known, seconds.get(None, 0.0), uptime_ratio(seconds))

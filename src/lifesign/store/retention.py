@@ -1,0 +1,137 @@
+"""Deleting what is older than it is kept: in small pieces, until all of it is gone.
+
+Single runs go only when their hour is summed up, hours only when their day is.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, and_, delete, func, select, update
+
+from lifesign.core.model import AlertState
+from lifesign.store import tables as t
+from lifesign.store.codes import PING_LOG
+from lifesign.store.repository import Repository
+from lifesign.store.summaries import DAY_MS, HOUR_MS, read_progress
+from lifesign.store.tables import to_ms
+from lifesign.store.values import Retention
+
+_ROWS_AT_ONCE = 1000
+
+
+class Pruning(Repository):
+    """Keeps storage within its bounds; a system task over all tenants."""
+
+    async def prune(self, now: datetime, retention: Retention) -> int:
+        """Delete everything older than it is kept; the number of rows that went."""
+        raw_from, hours_from = await self._forget(now, retention)
+        gone = await self._prune_series(t.runs, t.runs.c.slot_ms, raw_from)
+        gone += await self._prune_series(t.hourly, t.hourly.c.start_ms, hours_from)
+        daily_from = to_ms(now - retention.daily) // DAY_MS * DAY_MS
+        gone += await self._prune_series(t.daily, t.daily.c.start_ms, daily_from)
+        gone += await self._prune_transitions(now - retention.transitions)
+        gone += await self._prune_alerts(now - retention.alerts)
+        gone += await self._prune_deliveries(now - retention.deliveries)
+        gone += await self._prune_pings(now - retention.pings)
+        return gone + await self._prune_events(now - retention.events)
+
+    async def _forget(self, now: datetime, retention: Retention) -> tuple[int, int]:
+        """Say first from where on rows are still kept, so that no reader looks for those that go.
+
+        Late runs that are not summed up yet hold everything from their hour on.
+        """
+        async with self._database.write() as connection:
+            progress = await read_progress(connection)
+            late = (await connection.execute(select(func.min(t.rollup_late.c.hour_ms)))).scalar()
+            raw = to_ms(now - retention.raw) // HOUR_MS * HOUR_MS
+            raw = min(raw, progress.hours_ms, progress.hours_ms if late is None else late)
+            hours = to_ms(now - retention.hourly) // DAY_MS * DAY_MS
+            hours = min(hours, progress.days_ms, raw // DAY_MS * DAY_MS)
+            raw, hours = max(raw, progress.raw_from_ms), max(hours, progress.hours_from_ms)
+            kept = {"raw_from_ms": raw, "hours_from_ms": hours}
+            await connection.execute(update(t.rollup_progress).values(kept))
+        return raw, hours
+
+    async def _prune_series(self, table: Table, start: ColumnElement[int], before: int) -> int:
+        """Rows of every monitor that begin before an instant, a stretch of the clustered key at a time."""
+        gone, monitor_id = 0, ""
+        while True:
+            async with self._database.read() as connection:
+                following = select(func.min(table.c.monitor_id)).where(
+                    table.c.monitor_id > monitor_id
+                )
+                found = (await connection.execute(following)).scalar()
+            if found is None:
+                return gone
+            monitor_id = found
+            gone += await self._prune_one(table, start, before, monitor_id=monitor_id)
+
+    async def _prune_one(
+        self, table: Table, start: ColumnElement[int], before: int, *, monitor_id: str
+    ) -> int:
+        """One monitor's rows before an instant; all of them when the monitor is gone."""
+        of_monitor = table.c.monitor_id == monitor_id
+        gone = 0
+        while True:
+            async with self._database.read() as connection:
+                known = select(t.monitors.c.id).where(t.monitors.c.id == monitor_id)
+                is_known = (await connection.execute(known)).first() is not None
+                old = and_(of_monitor, start < before) if is_known else of_monitor
+                piece = select(start).where(old).order_by(start).limit(_ROWS_AT_ONCE)
+                newest = select(func.max(piece.subquery().c[0]))
+                up_to = (await connection.execute(newest)).scalar()
+            if up_to is None:
+                return gone
+            gone += await self._delete(table, and_(of_monitor, start <= up_to))
+
+    async def _prune_transitions(self, before: datetime) -> int:
+        """Changes before an instant, but never a monitor's newest: it is the state it has been in since."""
+        newest = select(func.max(t.transitions.c.id)).group_by(t.transitions.c.monitor_id)
+        old = and_(t.transitions.c.at < before, t.transitions.c.id.not_in(newest))
+        return await self._prune_rows(t.transitions, t.transitions.c.id, old)
+
+    async def _prune_alerts(self, before: datetime) -> int:
+        """Resolved alerts only; an open one stays however old it is."""
+        resolved = t.alerts.c.state == AlertState.RESOLVED.value
+        old = and_(resolved, t.alerts.c.resolved_at < before)
+        return await self._prune_rows(t.alerts, t.alerts.c.id, old)
+
+    async def _prune_deliveries(self, before: datetime) -> int:
+        """Settled deliveries, after their attempts."""
+        old = and_(t.deliveries.c.status != "pending", t.deliveries.c.created_at < before)
+        settled = select(t.deliveries.c.id).where(old)
+        gone = await self._prune_rows(
+            t.attempts, t.attempts.c.delivery_id, t.attempts.c.delivery_id.in_(settled)
+        )
+        return gone + await self._prune_rows(t.deliveries, t.deliveries.c.id, old)
+
+    async def _prune_pings(self, before: datetime) -> int:
+        """Old pings, but never the newest of each outcome: the engine starts again from those."""
+        newest = (
+            select(func.max(t.pings.c.id))
+            .where(t.pings.c.outcome != PING_LOG)
+            .group_by(t.pings.c.monitor_id, t.pings.c.outcome)
+        )
+        old = and_(t.pings.c.at < before, t.pings.c.id.not_in(newest))
+        return await self._prune_rows(t.pings, t.pings.c.id, old)
+
+    async def _prune_events(self, before: datetime) -> int:
+        return await self._prune_rows(t.events, t.events.c.id, t.events.c.at < before)
+
+    async def _prune_rows(
+        self, table: Table, key: ColumnElement[Any], old: ColumnElement[bool]
+    ) -> int:
+        """Rows that a condition names, some keys at a time."""
+        gone = 0
+        while True:
+            async with self._database.read() as connection:
+                query = select(key).where(old).distinct().limit(_ROWS_AT_ONCE)
+                keys: Sequence[Any] = (await connection.execute(query)).scalars().all()
+            if not keys:
+                return gone
+            gone += await self._delete(table, and_(key.in_(keys), old))
+
+    async def _delete(self, table: Table, condition: ColumnElement[bool]) -> int:
+        async with self._database.write(durable=False) as connection:
+            return (await connection.execute(delete(table).where(condition))).rowcount

@@ -1,0 +1,182 @@
+"""Reading the past from single runs, hours and days together, so that any window is summed up right."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import msgspec
+from sqlalchemy import Column, RowMapping, Select, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from lifesign.core.model import State
+from lifesign.core.rollup import Histogram, Sample, Summary, summarize
+from lifesign.core.scope import Scope
+from lifesign.store import tables as t
+from lifesign.store.codes import CODE_STATE
+from lifesign.store.tenancy import within
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
+_COUNTED = (State.UP, State.DEGRADED, State.DOWN, State.UNKNOWN)
+
+
+class Grain(Enum):
+    """What a stretch of time is read from; the value is the width of a row in milliseconds."""
+
+    RAW = 0
+    HOUR = HOUR_MS
+    DAY = DAY_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the past is summed up, and from where on it is still kept (milliseconds).
+
+    Hours before `closing_ms` take no more runs without a mark; hours before `hours_ms` and days before
+    `days_ms` are summed up; single runs exist from `raw_from_ms`, hours from `hours_from_ms`.
+    """
+
+    closing_ms: int = 0
+    hours_ms: int = 0
+    days_ms: int = 0
+    raw_from_ms: int = 0
+    hours_from_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of a window, `[start_ms, end_ms)`, and what it is read from."""
+
+    grain: Grain
+    start_ms: int
+    end_ms: int
+
+
+def cover(since: int, until: int, progress: Progress, coarsest: Grain) -> tuple[Stretch, ...]:
+    """Cut a window into stretches, each read from the coarsest rows that fit it exactly.
+
+    Where finer rows are gone, the window is widened to the whole hour or day that its edge lies in.
+    """
+    stretches: list[Stretch] = []
+    at = since
+    while at < until:
+        grain = _grain_at(at, until, progress, coarsest)
+        if grain is Grain.RAW:
+            start, end = at, min(until, _next_raw_end(at, progress, coarsest))
+        else:
+            start = at // grain.value * grain.value
+            end = start + grain.value
+        if stretches and stretches[-1].grain is grain and stretches[-1].end_ms >= start:
+            start = stretches.pop().start_ms
+        stretches.append(Stretch(grain, start, end))
+        at = end
+    return tuple(stretches)
+
+
+def _grain_at(at: int, until: int, progress: Progress, coarsest: Grain) -> Grain:
+    if at < min(progress.hours_from_ms, progress.days_ms):
+        return Grain.DAY
+    if coarsest is Grain.DAY and _fits(at, until, progress.days_ms, DAY_MS):
+        return Grain.DAY
+    if at < min(progress.raw_from_ms, progress.hours_ms):
+        return Grain.HOUR
+    if coarsest is not Grain.RAW and _fits(at, until, progress.hours_ms, HOUR_MS):
+        return Grain.HOUR
+    return Grain.RAW
+
+
+def _fits(at: int, until: int, summed: int, width: int) -> bool:
+    return at % width == 0 and at + width <= min(until, summed)
+
+
+def _next_raw_end(at: int, progress: Progress, coarsest: Grain) -> int:
+    """Where to look again: the next full hour while hours are summed up, else never."""
+    if coarsest is Grain.RAW or at >= progress.hours_ms:
+        return 2**62
+    return (at // HOUR_MS + 1) * HOUR_MS
+
+
+async def read_progress(connection: AsyncConnection) -> Progress:
+    """How far the summing up has come, over all tenants."""
+    row = (await connection.execute(select(t.rollup_progress))).mappings().one()
+    return Progress(**{name: value for name, value in row.items() if name != "id"})
+
+
+class _Phases(msgspec.Struct, gc=False):
+    """The phases of a stored run, read past everything else in its detail."""
+
+    phases: dict[str, float] = {}
+
+
+_phases = msgspec.json.Decoder(_Phases)
+_phase_sums = msgspec.json.Decoder(dict[str, tuple[float, int]])
+
+RAW_COLUMNS: tuple[Column[Any], ...] = (
+    t.runs.c.monitor_id,
+    t.runs.c.tenant,
+    t.runs.c.region,
+    t.runs.c.slot_ms,
+    t.runs.c.state,
+    t.runs.c.duration_ms,
+    t.runs.c.detail,
+)
+
+
+def sample_of(row: Any) -> Sample:
+    """The part of a stored run that is summed up."""
+    return Sample(CODE_STATE[row.state], row.duration_ms, _phases.decode(row.detail).phases)
+
+
+def summary_of(row: RowMapping) -> Summary:
+    """The summary in a row of the hourly or daily table."""
+    return Summary(
+        states={state: row[state.value] for state in _COUNTED if row[state.value]},
+        latency=Histogram.decode(row["latency"]),
+        phases=_phase_sums.decode(row["phases"]),
+    )
+
+
+def summary_columns(summary: Summary) -> dict[str, Any]:
+    """A summary as columns of the hourly or daily table, without its key."""
+    return {
+        **{state.value: summary.states.get(state, 0) for state in _COUNTED},
+        "latency": summary.latency.encode(),
+        "phases": t.json_text(summary.phases),
+    }
+
+
+async def summaries_within(
+    connection: AsyncConnection, scope: Scope, monitor_id: str, stretch: Stretch
+) -> list[tuple[int, Summary]]:
+    """Everything in a stretch as (start in milliseconds, summary), one for each row."""
+    if stretch.grain is Grain.RAW:
+        slot = t.runs.c.slot_ms
+        query: Select[Any] = select(*RAW_COLUMNS).where(
+            within(scope, t.runs),
+            t.runs.c.monitor_id == monitor_id,
+            slot >= stretch.start_ms,
+            slot < stretch.end_ms,
+        )
+        rows = await connection.execute(query)
+        return [(row.slot_ms, summarize([sample_of(row)])) for row in rows]
+    table = t.daily if stretch.grain is Grain.DAY else t.hourly
+    query = select(table).where(
+        within(scope, table),
+        table.c.monitor_id == monitor_id,
+        table.c.start_ms >= stretch.start_ms,
+        table.c.start_ms < stretch.end_ms,
+    )
+    found = (await connection.execute(query)).mappings()
+    return [(row["start_ms"], summary_of(row)) for row in found]
+
+
+def by_bucket(
+    found: Sequence[tuple[int, Summary]], *, first_ms: int, width_ms: int
+) -> Mapping[int, list[Summary]]:
+    """The summaries of each bucket, by the bucket's number."""
+    sorted_out: dict[int, list[Summary]] = {}
+    for start, summary in found:
+        sorted_out.setdefault((start - first_ms) // width_ms, []).append(summary)
+    return sorted_out
