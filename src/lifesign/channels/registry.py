@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 from pydantic import BaseModel
 
 from lifesign.clock import Clock
+from lifesign.config.model import SMTPConfig
 from lifesign.core.model import Alert, AlertEvent
 from lifesign.net import Net
 
@@ -50,11 +51,15 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class ChannelContext:
-    """What a channel is given besides its settings; `deadline` is an instant of the loop clock."""
+    """What a channel is given besides its settings; `deadline` is an instant of the loop clock.
+
+    `smtp` is the operator's mail server, for email channels that name none of their own.
+    """
 
     net: Net
     clock: Clock
     deadline: float
+    smtp: SMTPConfig | None = None
 
 
 ChannelFunction = Callable[..., Awaitable[Receipt]]

@@ -22,7 +22,16 @@ _SECRET_TEXT = (
 )
 """Userinfo of URLs, our tokens, webhook secrets and Authorization values: what slips into texts."""
 
-_TOO_CHATTY = ("httpx2", "httpcore2", "aiosqlite", "hpack", "asyncio", "alembic")
+_TOO_CHATTY = (
+    "httpx2",
+    "httpcore2",
+    "aiosqlite",
+    "hpack",
+    "asyncio",
+    "alembic",
+    "apprise",
+    "urllib3",
+)
 """Libraries whose INFO and DEBUG lines say each request with its URL, which may be a secret itself."""
 
 
