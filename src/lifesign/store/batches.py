@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from sqlalchemy import Insert, Table, case, func, literal_column, or_
+from sqlalchemy import ColumnElement, Insert, String, Table, case, func, literal_column, or_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -133,13 +133,16 @@ def _state_statement(dialect: str) -> Insert:
     return statement.on_conflict_do_update(index_elements=["monitor_id"], set_=changed)
 
 
+def _quoted(word: str) -> ColumnElement[str]:
+    """One of our own words in the statement itself, so that it asks for no parameter of its own."""
+    return literal_column(f"'{word}'", String)
+
+
 def _alert_statement(dialect: str) -> Insert:
     """What the engine holds in memory may be older than what a person did a moment ago."""
     statement = insert_watched(t.alerts, dialect)
     given, stored = statement.excluded, t.alerts.c
-    firing, acknowledged, resolved = (
-        literal_column(f"'{state}'") for state in ("firing", "acknowledged", "resolved")
-    )
+    firing, acknowledged, resolved = map(_quoted, ("firing", "acknowledged", "resolved"))
     seen = (stored.state == acknowledged) & (given.state == firing)
     kept = {
         "state": case((seen, acknowledged), else_=given.state),
@@ -150,7 +153,7 @@ def _alert_statement(dialect: str) -> Insert:
         "resolved_at": given.resolved_at,
         "acknowledged_at": func.coalesce(given.acknowledged_at, stored.acknowledged_at),
         "acknowledged_by": case(
-            (given.acknowledged_by == literal_column("''"), stored.acknowledged_by),
+            (given.acknowledged_by == _quoted(""), stored.acknowledged_by),
             else_=given.acknowledged_by,
         ),
     }
