@@ -1,6 +1,7 @@
 """All operations in one bundle, built once by the composition root and given to every face."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from lifesign.bus import Bus
 from lifesign.channels.registry import ChannelKinds
@@ -10,12 +11,16 @@ from lifesign.net import Net
 from lifesign.probes.registry import Kinds
 from lifesign.service.alerts import Alerts
 from lifesign.service.channels import Channels
+from lifesign.service.drafts import DraftReader
 from lifesign.service.live import Live
+from lifesign.service.monitor_views import MonitorViews
 from lifesign.service.monitors import Monitors
+from lifesign.service.news import News
 from lifesign.service.people import People
-from lifesign.service.pings import PingDesk
+from lifesign.service.pings import PingAddresses, PingDesk
 from lifesign.service.status import EngineGauges, Status
 from lifesign.service.trials import Trials
+from lifesign.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +35,12 @@ class Services:
     live: Live
     pings: PingDesk
     trials: Trials
+    kinds: Kinds
 
 
 def build_services(
     *,
-    store: object,
+    store: Store,
     kinds: Kinds,
     channel_kinds: ChannelKinds,
     bus: Bus,
@@ -42,6 +48,31 @@ def build_services(
     clock: Clock,
     config: Config,
     engine_gauges: EngineGauges,
+    config_file: Path | None = None,
 ) -> Services:
-    """Put the operations together over what the composition root opened."""
-    raise NotImplementedError
+    """Put the operations together over what the composition root opened.
+
+    `config_file` is only named in words, where something is read-only because the file owns it.
+    """
+    news = News(store=store, bus=bus, clock=clock)
+    reader = DraftReader(kinds)
+    addresses = PingAddresses()
+    file = str(config_file) if config_file is not None else ""
+    views = MonitorViews(store=store, reader=reader, clock=clock, public_url=config.public_url)
+    database = None if config.database_url is not None else config.data / "lifesign.db"
+    return Services(
+        monitors=Monitors(
+            store=store, clock=clock, reader=reader, views=views, news=news,
+            addresses=addresses, config_file=file,
+        ),
+        alerts=Alerts(store=store, clock=clock, news=news),
+        channels=Channels(
+            store=store, clock=clock, news=news, kinds=channel_kinds, net=net, config_file=file
+        ),
+        people=People(store=store, clock=clock),
+        status=Status(store=store, clock=clock, gauges=engine_gauges, database_file=database),
+        live=Live(store=store, bus=bus, clock=clock, room=config.limits.live_queue),
+        pings=PingDesk(store=store, bus=bus, clock=clock, addresses=addresses),
+        trials=Trials(store=store, reader=reader, net=net, clock=clock),
+        kinds=kinds,
+    )  # fmt: skip

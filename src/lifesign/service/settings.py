@@ -29,14 +29,18 @@ def parse_settings(
     try:
         return model.model_validate(dict(given))
     except ValidationError as error:
-        raise SettingsError(_problems(error, model, prefix), error) from None
+        problems = pydantic_problems(error, model, prefix=prefix)
+        raise SettingsError(problems, error) from None
 
 
-def _problems(error: ValidationError, model: type[BaseModel], prefix: str) -> Problems:
+def pydantic_problems(
+    error: ValidationError, model: type[BaseModel], *, prefix: str = ""
+) -> Problems:
+    """What pydantic found, as (field, reason with a hint at what was probably meant)."""
     found = problems_in(error, model, Origins(), prefix=(prefix,) if prefix else ())
     return tuple(
         (
-            problem.path or prefix,
+            problem.path or prefix or "settings",
             problem.message
             + (f" Did you mean {problem.suggestion!r}?" if problem.suggestion else ""),
         )

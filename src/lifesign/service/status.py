@@ -1,26 +1,126 @@
-"""How Lifesign itself is: counts, lateness, storage."""
+"""How Lifesign itself is: counts, lateness, storage, and what is wrong in words."""
 
 from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
-from lifesign.core.scope import Scope
+from lifesign import __version__
+from lifesign.clock import Clock
+from lifesign.core.errors import LifesignError
+from lifesign.core.model import AlertState
+from lifesign.core.scope import Grant, Scope
+from lifesign.service.access import require
 from lifesign.service.views import Health
+from lifesign.store import MAX_LIMIT, Store
+from lifesign.store.values import AlertQuery
+
+LATE_MS = 1000.0
+"""A 99th percentile of lateness above this means that the machine cannot keep up."""
+SILENT_S = 30.0
+"""A loop of the engine that has not come round for so long is stuck."""
+OUTBOX_MANY = 1000
 
 
 class EngineGauges(Protocol):
-    """What the engine says of itself; the composition root hands its reading over."""
+    """What the engine says of itself; its own `Gauges` fits."""
 
-    def __call__(self) -> Mapping[str, float]:
-        """`late_p50_ms`, `late_p99_ms`, `late_max_ms`, `runs_total`, `running`; what is absent is 0."""
+    started_at: datetime
+    runs: int
+    running: int
+    waiting: int
+    skipped: int
+    problems: dict[str, str]
+    beats: dict[str, float]
+
+    def late_ms(self) -> tuple[float, float, float]:
+        """Lateness of the newest runs in milliseconds: median, 99th percentile, largest."""
 
 
 class Status:
     """The operations on Lifesign's own health."""
 
+    def __init__(
+        self, *, store: Store, clock: Clock, gauges: EngineGauges, database_file: Path | None
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._file = database_file
+        self.gauges = gauges
+
     async def health(self, scope: Scope) -> Health:
         """Counts by state and kind, open alerts, lateness, storage, and what is wrong in words."""
-        raise NotImplementedError
+        require(scope, Grant.READ)
+        p50, p99, largest = self.gauges.late_ms()
+        pending = await self._store.outbox.pending_count()
+        storage_ok = await self._store.healthy()
+        firing = await self._count_alerts(scope, AlertState.FIRING)
+        seen = await self._count_alerts(scope, AlertState.ACKNOWLEDGED)
+        return Health(
+            version=__version__,
+            started_at=self.gauges.started_at,
+            monitors=await self.counts(scope),
+            kinds=await self._store.monitors.counts_by_kind(scope),
+            open_alerts=firing + seen,
+            unacknowledged_alerts=firing,
+            late_p50_ms=p50,
+            late_p99_ms=p99,
+            late_max_ms=largest,
+            runs_total=self.gauges.runs,
+            running=self.gauges.running,
+            outbox_pending=pending,
+            storage=self._store.dialect,
+            storage_ok=storage_ok,
+            database_bytes=self._database_bytes(),
+            problems=self._problems(storage_ok=storage_ok, pending=pending),
+        )
 
     async def counts(self, scope: Scope) -> Mapping[str, int]:
-        """How many monitors are in each state."""
-        raise NotImplementedError
+        """How many monitors are in each state; every state is named."""
+        require(scope, Grant.READ)
+        counted = await self._store.monitors.counts(scope)
+        return {state.value: number for state, number in counted.items()}
+
+    async def unready(self) -> tuple[str, ...]:
+        """Why this process should get no traffic; empty when it should."""
+        reasons: list[str] = []
+        try:
+            if not await self._store.healthy():
+                reasons.append("The database does not answer, or refused the newest write.")
+        except LifesignError as error:
+            reasons.append(str(error))
+        return (*reasons, *self._stuck())
+
+    def _problems(self, *, storage_ok: bool, pending: int) -> tuple[str, ...]:
+        said = [f"{part}: {reason}" for part, reason in sorted(self.gauges.problems.items())]
+        if not storage_ok and "storage" not in self.gauges.problems:
+            said.append("storage: The database does not answer, or refused the newest write.")
+        p99 = self.gauges.late_ms()[1]
+        if p99 > LATE_MS:
+            said.append(f"engine: Runs begin late (99th percentile {p99:.0f} ms).")
+        if pending > OUTBOX_MANY:
+            said.append(f"outbox: {pending} messages wait to be sent.")
+        return (*said, *self._stuck())
+
+    def _stuck(self) -> tuple[str, ...]:
+        now_s = self._clock.monotonic()
+        beat = self.gauges.beats.get("scheduler")
+        if beat is None or now_s - beat <= SILENT_S:
+            return ()
+        return (f"engine: The scheduler has not come round for {now_s - beat:.0f} s.",)
+
+    async def _count_alerts(self, scope: Scope, state: AlertState) -> int:
+        """Open alerts in this state, up to the largest page: beyond that the number says `many`."""
+        page = await self._store.alerts.list(scope, AlertQuery(states=(state,), limit=MAX_LIMIT))
+        return len(page.items)
+
+    def _database_bytes(self) -> int | None:
+        """The size of the database file with its log; None for a database server."""
+        if self._file is None:
+            return None
+        sizes = [
+            path.stat().st_size
+            for path in (self._file, self._file.with_name(self._file.name + "-wal"))
+            if path.exists()
+        ]
+        return sum(sizes) if sizes else None

@@ -1,0 +1,54 @@
+"""Telling the others of a change: as a stored event for people, as a change for the engine."""
+
+from collections.abc import Iterable, Mapping
+
+from lifesign.bus import Bus, Change, ChangeOf, Topic
+from lifesign.clock import Clock
+from lifesign.core.model import Batch, Event
+from lifesign.core.scope import Scope
+from lifesign.store import Store
+
+
+class News:
+    """What every operation that changes something says afterwards, in one order: stored, then told."""
+
+    def __init__(self, *, store: Store, bus: Bus, clock: Clock) -> None:
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+
+    async def tell(
+        self,
+        scope: Scope,
+        type: str,
+        *,
+        kind: str,
+        id: str,
+        data: Mapping[str, object],
+        what: ChangeOf = ChangeOf.SAVED,
+    ) -> None:
+        """A thing of this kind (monitor, channel, route) was saved or removed by the caller."""
+        event = Event(
+            type=type,
+            at=self._clock.now(),
+            tenant=scope.tenant,
+            monitor_id=id if kind == "monitor" else "",
+            data={**data, "by": scope.actor},
+        )
+        # The engine hears of it even when the event cannot be stored: the change itself has happened.
+        await self._bus.publish(Topic.CHANGES, Change(kind, id, scope.tenant, what))
+        await self.commit(Batch(events=(event,)))
+
+    async def commit(self, batch: Batch) -> None:
+        """Write all of the batch durably, then tell its events to whoever follows."""
+        await self.publish(await self._store.observations.commit(batch))
+
+    async def publish(self, events: Iterable[Event]) -> None:
+        """Tell stored events to whoever follows."""
+        for event in events:
+            await self._bus.publish(Topic.EVENTS, event)
+
+    async def ask_for_run(self, scope: Scope, monitor_id: str) -> None:
+        """Ask the engine to check a monitor at once."""
+        change = Change("monitor", monitor_id, scope.tenant, ChangeOf.RUN)
+        await self._bus.publish(Topic.CHANGES, change)
