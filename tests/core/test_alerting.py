@@ -62,7 +62,7 @@ def test_degraded_that_goes_down_escalates_the_same_alert() -> None:
     assert change is not None
     assert (
         change.event, change.alert.id, change.alert.state,
-    ) == (AlertEvent.ESCALATED, "a1", AlertState.FIRING)  # fmt: skip
+    ) == (AlertEvent.ESCALATED, "a1", AlertState.ACKNOWLEDGED)  # fmt: skip
 
 
 @pytest.mark.parametrize("to", [State.UP, State.PAUSED, State.MAINTENANCE])

@@ -80,11 +80,7 @@ def _update(
     if (severity, title, state.failure) == (alert.severity, alert.title, alert.failure):
         return None
     escalated = severity is not alert.severity
-    # A worse alert is news even to those who acknowledged the milder one.
-    life = AlertState.FIRING if escalated else alert.state
-    after = replace(
-        alert, state=life, severity=severity, title=title, failure=state.failure, updated_at=at
-    )
+    after = replace(alert, severity=severity, title=title, failure=state.failure, updated_at=at)
     return AlertChange(after, AlertEvent.ESCALATED if escalated else None)
 
 

@@ -38,16 +38,21 @@ class PulseDesk:
         for ping in sorted(pings, key=lambda each: each.at):
             journal = journal.after(ping)
         watched.memory["journal"] = journal.extend(away_s) if away_s else journal
-        _, next_at = self._look(watched, self._clock.now())
-        self._scheduler.plan(watched, next_at.timestamp())
+        self._plan(watched)
 
     def resume(self, watched: Watched) -> None:
         """Go on with a job whose settings changed; its journal is kept, or begun when there is none."""
         if "journal" not in watched.memory:
             self.begin(watched)
-            return
-        _, next_at = self._look(watched, self._clock.now())
-        self._scheduler.plan(watched, next_at.timestamp())
+        else:
+            self._plan(watched)
+
+    def _plan(self, watched: Watched) -> None:
+        """Look again when something can change; at once when something is wrong already."""
+        now = self._clock.now()
+        observation, next_at = self._look(watched, now)
+        at = now if observation.failure is not None else next_at
+        self._scheduler.plan(watched, at.timestamp())
 
     async def run(self) -> None:
         """Take pings until the bus closes."""

@@ -11,14 +11,14 @@ import structlog
 from lifesign.bus import Change, ChangeOf
 from lifesign.clock import Clock
 from lifesign.core.errors import NotFoundError, StorageError
-from lifesign.core.model import AlertState, Monitor, MonitorState, State
+from lifesign.core.model import AlertState, Monitor, MonitorState, Ping, State
 from lifesign.core.scope import system_scope
 from lifesign.engine.gauges import Gauges
 from lifesign.engine.judge import Judge
 from lifesign.engine.pulse import PulseDesk
 from lifesign.engine.scheduler import Scheduler
 from lifesign.engine.watch import Compiler, Memory, Watched
-from lifesign.store import Store
+from lifesign.store import Journal, Store
 
 AGAIN_S = 1.0
 """A change that could not be read is read again after this long."""
@@ -59,16 +59,14 @@ class Roster:
         memory.alerts.update({alert.key: alert for alert in await store.alerts.open_alerts()})
         memory.routes.update({route.id: route for route in await store.channels.all_routes()})
         memory.channels.update({each.id: each for each in await store.channels.all_channels()})
-        journals = await store.pings.journals()
+        journals = {each.monitor_id: each for each in await store.pings.journals()}
         for monitor in await store.monitors.all_active():
             watched = self._ready(monitor)
             if watched is None:
                 continue
             memory.watched[monitor.id] = watched
             if watched.kind.passive:
-                journal = journals.get(monitor.id)
-                pings = journal.pings() if journal is not None else ()
-                self._pulse.begin(watched, pings, away_s=away_s)
+                self._pulse.begin(watched, _kept_pings(journals.get(monitor.id)), away_s=away_s)
             if monitor.paused:
                 self._scheduler.forget(watched)
             elif not watched.kind.passive:
@@ -181,3 +179,11 @@ class Roster:
         state = self._memory.states.get(monitor.id)
         if state is not None and state.state is State.PAUSED:
             await self._judge.settle(lambda fold: fold.impose(monitor, State.UNKNOWN, at=now))
+
+
+def _kept_pings(journal: Journal | None) -> tuple[Ping, ...]:
+    """The few pings that still matter after a restart, each once."""
+    if journal is None:
+        return ()
+    kept = [*journal.running, journal.start, journal.fail, journal.success]
+    return tuple({ping: None for ping in kept if ping is not None})

@@ -1,0 +1,120 @@
+"""Limits and fairness of the runner."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+from engine.workshop import BROKEN, Stage, monitor, until
+from lifesign.bus import LocalBus, Topic
+from lifesign.clock import SystemClock
+from lifesign.core.model import Observation, Run, State
+from lifesign.engine.gauges import Gauges
+from lifesign.engine.runner import Limits, Runner
+from lifesign.engine.scheduler import Job
+from lifesign.engine.watch import Compiler
+from lifesign.net import Net
+
+
+@asynccontextmanager
+async def runner_of(stage: Stage, limits: Limits):
+    bus, gauges = LocalBus(), Gauges(started_at=SystemClock().now())
+    compiler = Compiler(stage.kinds())
+    async with asyncio.TaskGroup() as tasks:
+        runner = Runner(
+            net=Net.open(), bus=bus, clock=SystemClock(), gauges=gauges, limits=limits, tasks=tasks
+        )
+
+        def submit(id: str, **changes: object) -> None:
+            now = SystemClock().now().timestamp()
+            runner.submit(Job(compiler.ready(monitor(id, **changes)), now))
+
+        yield runner, submit, bus, gauges
+
+
+async def test_a_run_carries_what_was_seen_and_judged() -> None:
+    stage = Stage(act=lambda _host: Observation(failure=BROKEN))
+    async with runner_of(stage, Limits()) as (_, submit, bus, _):
+        submit("m1")
+        [run] = await bus.take(Topic.RUNS, 10)
+
+    assert isinstance(run, Run)
+    assert (run.outcome.state, run.outcome.failure, run.monitor_id) == (State.DOWN, BROKEN, "m1")
+
+
+async def test_the_whole_the_tenant_and_the_host_are_bounded() -> None:
+    for limits, count in (
+        (Limits(total=3), 3),
+        (Limits(per_tenant=2), 2),
+        (Limits(per_host=4), 4),
+    ):
+        stage = Stage(gate=asyncio.Event())
+        async with runner_of(stage, limits) as (_, submit, _bus, _):
+            for number in range(20):
+                submit(f"m{number}")
+            await until(
+                lambda stage=stage, count=count: stage.on_stage == count, "the limit is reached"
+            )
+            stage.gate.set()
+            await until(lambda stage=stage: len(stage.played) == 20, "everybody had a turn")
+        assert count == stage.most_on_stage
+
+
+async def test_a_busy_tenant_does_not_keep_others_waiting() -> None:
+    stage = Stage(gate=asyncio.Event())
+    async with runner_of(stage, Limits(total=2)) as (_, submit, _bus, _):
+        for number in range(50):
+            submit(f"big{number}", host=f"big{number}", tenant="big")
+        submit("small", host="small", tenant="small")
+        stage.gate.set()
+        await until(lambda: len(stage.played) == 51, "everybody had a turn")
+
+    assert stage.played.index("small") < 6
+
+
+async def test_a_full_host_takes_no_room_from_others() -> None:
+    stage = Stage(gate=asyncio.Event())
+    async with runner_of(stage, Limits(total=10, per_host=1)) as (_, submit, _bus, _):
+        for number in range(30):
+            submit(f"slow{number}", host="slow")
+        submit("other", host="other")
+        await until(lambda: "other" in stage.played, "the other host was not held up")
+        stage.gate.set()
+
+
+async def test_a_monitor_that_is_still_busy_skips_its_slot() -> None:
+    stage = Stage(gate=asyncio.Event())
+    async with runner_of(stage, Limits()) as (runner, _, _bus, gauges):
+        watched = Compiler(stage.kinds()).ready(monitor())
+        for _ in range(3):
+            runner.submit(Job(watched, SystemClock().now().timestamp()))
+        await until(lambda: stage.on_stage == 1, "it runs once")
+        stage.gate.set()
+
+    assert (len(stage.played), gauges.skipped) == (1, 2)
+
+
+async def test_a_bug_in_a_kind_is_unknown_and_stops_nobody() -> None:
+    def act(host: str) -> Observation:
+        if host == "bad":
+            raise ZeroDivisionError
+        return Observation()
+
+    async with runner_of(Stage(act=act), Limits()) as (_, submit, bus, _):
+        submit("bad", host="bad")
+        submit("good", host="good")
+        seen = {}
+        while len(seen) < 2:
+            seen |= {run.monitor_id: run.outcome.state for run in await bus.take(Topic.RUNS, 10)}
+
+    assert seen == {"bad": State.UNKNOWN, "good": State.UP}
+
+
+async def test_stopping_lets_what_runs_finish_and_cancels_what_does_not() -> None:
+    stage = Stage(gate=asyncio.Event())
+    async with runner_of(stage, Limits(total=1)) as (runner, submit, _bus, _):
+        submit("m1")
+        submit("m2", host="other")
+        await until(lambda: stage.on_stage == 1, "one runs")
+        runner.stop()
+        await runner.drain(0.01)
+
+    assert len(stage.played) == 1
