@@ -160,7 +160,9 @@ class Channels(Routes):
             return self._view(stored)
         return await self._replaced(scope, changed, None)
 
-    async def remove(self, scope: Scope, id: str, *, owner: Owner = Owner.API) -> None:
+    async def remove(
+        self, scope: Scope, id: str, *, owner: Owner = Owner.API, even_if_named: bool = False
+    ) -> None:
         """Remove it. Raises NotFoundError, ReadOnlyError, and ConflictError while a route names it."""
         require(scope, Grant.ADMIN)
         stored = await self._store.channels.get(scope, id)
@@ -170,7 +172,7 @@ class Channels(Routes):
             for each in await self._store.channels.list_routes(scope)
             if id in each.channels
         ]
-        if users:
+        if users and not even_if_named:
             raise ConflictError(
                 f"The channel {stored.name} is named by the routes {', '.join(users)}.",
                 remedy="Take it out of these routes first.",

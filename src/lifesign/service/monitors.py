@@ -68,6 +68,10 @@ class Monitors:
         stored = await self._store.monitors.add(scope, monitor)
         return await self._saved(scope, stored, "monitor.added")
 
+    def check(self, draft: Mapping[str, object]) -> None:
+        """Raise InvalidError with every problem of a whole draft; nothing is saved."""
+        self._reader.new(draft, base=Monitor(id="", name="", kind="", settings={}))
+
     async def update(
         self,
         scope: Scope,
@@ -90,12 +94,13 @@ class Monitors:
     async def replace(
         self, scope: Scope, id: str, draft: Mapping[str, object], *, owner: Owner
     ) -> MonitorView:
-        """Make it what a whole draft says; what the draft leaves out goes back to its default."""
+        """Make it what a whole draft says; what the draft leaves out goes back to its default, a pause stays."""
         require(scope, Grant.ADMIN)
         stored = await self._writable(scope, id, owner)
         base = Monitor(
             id=stored.id, name="", kind="", settings=stored.settings, tenant=stored.tenant,
             slug=stored.slug, owner=owner, version=stored.version, created_at=stored.created_at,
+            paused=stored.paused,
         )  # fmt: skip
         monitor = self._reader.new(draft, base=base).monitor
         if replace(monitor, updated_at=stored.updated_at) == stored:

@@ -46,12 +46,23 @@ class People:
         self._by_account = Throttle(clock, burst=5, every_s=30.0)
         self._by_remote = Throttle(clock, burst=20, every_s=10.0)
         self._touched: dict[str, float] = {}
+        self._setup: tuple[str, datetime] | None = None
+
+    async def is_set_up(self) -> bool:
+        """Whether there is a user, so that people sign in instead of setting up."""
+        return await self._store.people.count_users() > 0
 
     async def setup_token(self, now: datetime) -> str | None:
-        """A one-time token for the set-up link, good for 15 minutes; None once a user exists."""
-        if await self._store.people.count_users():
+        """A one-time token for the set-up link, good for 15 minutes; None once a user exists.
+
+        Asked again while it is good, the same one: a link that was printed must not die by a second look.
+        """
+        if await self.is_set_up():
             return None
+        if self._setup is not None and self._setup[1] > now:
+            return self._setup[0]
         token = new_session()
+        self._setup = (token, now + SETUP_FOR)
         await self._store.people.add_setup_link(
             system_scope("setup"), token, created_at=now, expires_at=now + SETUP_FOR
         )
@@ -71,7 +82,7 @@ class People:
                 "This set-up link is unknown, expired or was used before.",
                 remedy="Restart Lifesign: it prints a new link while nobody has signed up.",
             )
-        if await self._store.people.count_users():
+        if await self.is_set_up():
             raise ConflictError("Lifesign is set up already.", remedy="Sign in.")
         address = _checked_email(email)
         check_password(password, email=address)

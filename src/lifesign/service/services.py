@@ -1,5 +1,6 @@
 """All operations in one bundle, built once by the composition root and given to every face."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,7 @@ def build_services(
     clock: Clock,
     config: Config,
     engine_gauges: EngineGauges,
+    engine_problems: Callable[[], Sequence[str]] = tuple,
     config_file: Path | None = None,
 ) -> Services:
     """Put the operations together over what the composition root opened.
@@ -70,7 +72,7 @@ def build_services(
             store=store, clock=clock, news=news, kinds=channel_kinds, net=net, config_file=file
         ),
         people=People(store=store, clock=clock),
-        status=Status(store=store, clock=clock, gauges=engine_gauges, database_file=database),
+        status=Status(store=store, clock=clock, gauges=engine_gauges, engine_problems=engine_problems, database_file=database),
         live=Live(store=store, bus=bus, clock=clock, room=config.limits.live_queue),
         pings=PingDesk(store=store, bus=bus, clock=clock, addresses=addresses),
         trials=Trials(store=store, reader=reader, net=net, clock=clock),
