@@ -6,9 +6,10 @@
 Several exchanges may follow each other on one connection. Whatever the world does wrong is raised as `NetError`.
 """
 
+import ssl
 import time
 from collections.abc import AsyncIterator, MutableMapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise, takewhile
 from types import TracebackType
@@ -21,7 +22,7 @@ from lifesign.net.http1 import HTTP1, RequestShape
 from lifesign.net.http2 import HTTP2
 from lifesign.net.response import MAX_BODY, STREAM_BACKLOG, Headers, Incoming, Response, find_header
 from lifesign.net.stream import Stream
-from lifesign.net.tls import TLSOptions
+from lifesign.net.tls import TLSOptions, why_broken
 from lifesign.net.url import URL, URLError, parse_url
 
 __all__ = [
@@ -198,18 +199,14 @@ class HTTPConnection:
 
     async def _wait(self, incoming: Incoming, started: float) -> None:
         """Sleep until something changed; raises what ends the response before it is whole."""
-        error: OSError | None = None
+        stream = self._stream
         if incoming.failure is None:
-            try:
-                await self._stream.wait()
-            except OSError as raised:
-                error = raised
+            with suppress(OSError):  # It stays on the stream as its error.
+                await stream.wait()
         if incoming.failure is not None:
             raise NetError(incoming.failure, chain=self.chain)
-        if incoming.complete:
-            return
-        if error is not None or self._stream.lost:
-            raise self._broken(incoming, error, time.perf_counter() - started)
+        if stream.lost and not incoming.complete:
+            raise self._broken(incoming, stream.error, time.perf_counter() - started)
 
     def _broken(self, incoming: Incoming, error: OSError | None, elapsed_s: float) -> NetError:
         target, took = incoming.target, span(elapsed_s)
@@ -225,11 +222,9 @@ class HTTPConnection:
                 )
         elif isinstance(error, ConnectionError):
             failure = net_error("tcp", "reset", f"{target} reset the connection after {took}.")
-        elif error is not None:
-            words = getattr(error, "reason", None) or error.strerror or type(error).__name__
-            failure = net_error(
-                "tls", "handshake_failed", f"{target} broke TLS after {took}: {words}."
-            )
+        elif isinstance(error, ssl.SSLError):
+            code, words = why_broken(error)
+            failure = net_error("tls", code, f"{target} broke TLS off after {took}: {words}.")
         elif incoming.has_headers:
             failure = net_error(
                 "http", "closed_early", f"{target} closed early, after {took}; {progress}."

@@ -19,6 +19,7 @@ MAX_RATIO = 100
 MAX_BODY = 1024 * 1024
 RATIO_GRACE = 64 * 1024
 STREAM_BACKLOG = 256 * 1024
+_SLICE = 4096
 
 Headers = list[tuple[str, str]]
 
@@ -126,7 +127,7 @@ class Incoming:
 
     __slots__ = (
         "_decode",
-        "_wire_body",
+        "_packed",
         "body_bytes",
         "complete",
         "failure",
@@ -165,7 +166,7 @@ class Incoming:
         self.first_byte_at = 0.0
         self.pieces: deque[bytes] = deque()
         self.body_bytes = 0
-        self._wire_body = 0
+        self._packed = 0
         self._decode: Decompressor | None = None
         self.complete = False
         self.truncated = False
@@ -204,13 +205,20 @@ class Incoming:
 
     def add_body(self, data: bytes) -> None:
         """Take a piece of the body as it came over the wire."""
-        self._wire_body += len(data)
-        if self._decode is not None:
+        if self._decode is None:
+            self._keep(data)
+        else:
             try:
-                data = self._expand(data)
+                self._expand(data, self._decode)
             except BodyError as error:
                 self.fail(error.code, error.words)
                 return
+        if self.truncated:
+            self.end()
+        elif self.streaming:
+            self.wake()
+
+    def _keep(self, data: bytes) -> None:
         room = self.max_body - self.body_bytes
         if len(data) > room:
             self.truncated = True
@@ -218,23 +226,22 @@ class Incoming:
         self.body_bytes += len(data)
         if data:
             self.pieces.append(data)
-        if self.truncated:
-            self.end()
-        elif self.streaming:
-            self.wake()
 
-    def _expand(self, data: bytes) -> bytes:
-        decode = self._decode
-        if decode is None:
-            return data
-        allowed = RATIO_GRACE + MAX_RATIO * self._wire_body - self.body_bytes
-        limit = max(1, min(allowed, self.max_body - self.body_bytes) + 1)
-        decoded = decode(data, limit)
-        if len(decoded) > allowed:
-            raise BodyError(
-                "body_too_large", f"sent a body that grows more than {MAX_RATIO}-fold when unpacked"
-            )
-        return decoded
+    def _expand(self, data: bytes, decode: Decompressor) -> None:
+        """Unpack slice by slice, so that the ratio is judged before much has been unpacked."""
+        for start in range(0, len(data), _SLICE):
+            piece = data[start : start + _SLICE]
+            self._packed += len(piece)
+            allowed = RATIO_GRACE + MAX_RATIO * self._packed - self.body_bytes
+            unpacked = decode(piece, max(1, min(allowed, self.max_body - self.body_bytes) + 1))
+            if len(unpacked) > allowed:
+                raise BodyError(
+                    "body_too_large",
+                    f"sent a body that grows more than {MAX_RATIO}-fold when unpacked",
+                )
+            self._keep(unpacked)
+            if self.truncated:
+                return
 
     def end(self) -> None:
         """The response is whole (or cut at its cap)."""

@@ -144,7 +144,7 @@ def tls_error(
     if isinstance(error, ssl.SSLCertVerificationError):
         code, words = _verdict(error, chain, reader)
     else:
-        code, words = _handshake(error)
+        code, words = why_broken(error)
     took = span(elapsed_s)
     failure = net_error("tls", code, f"TLS handshake with {target} failed after {took}: {words}.")
     return NetError(failure.failure, chain=chain)
@@ -183,7 +183,8 @@ def _until(instant: datetime | None) -> str:
     return f"was valid until {instant:%Y-%m-%d %H:%M} UTC" if instant else "shows no date"
 
 
-def _handshake(error: ssl.SSLError) -> tuple[str, str]:
+def why_broken(error: ssl.SSLError) -> tuple[str, str]:
+    """The code and the words of an error that is not about trust."""
     reason = (error.reason or "").upper()
     if "ALERT_PROTOCOL_VERSION" in reason or "UNSUPPORTED_PROTOCOL" in reason:
         return "version_mismatch", "the two sides share no TLS version (1.2 and 1.3 are offered)"
