@@ -128,6 +128,8 @@ def judge(
     in_maintenance: bool = False,
 ) -> Verdict:
     """Fold one slot's outcomes, by region, into the memory. Regions that are silent keep their last vote."""
+    if not in_maintenance and _is_steady(memory, outcomes, policy):
+        return Verdict(memory, None, recheck=False, agreed=State.UP)
     regions = {
         **memory.regions,
         **{name: outcome.state.value for name, outcome in outcomes.items()},
@@ -167,6 +169,18 @@ def judge(
         flap_started=flapping and not memory.flapping,
         flap_ended=memory.flapping and not flapping,
     )  # fmt: skip
+
+
+def _is_steady(memory: MonitorState, outcomes: Mapping[str, Outcome], policy: Policy) -> bool:
+    """Whether all was well, all is well, and every count is full: by far the most common slot."""
+    return (
+        memory.state is State.UP
+        and memory.good == max(policy.recoveries, 1)
+        and not memory.recent
+        and all(outcome.state is State.UP for outcome in outcomes.values())
+        and all(memory.regions.get(name) == "up" for name in outcomes)
+        and all(vote == "up" for vote in memory.regions.values())
+    )
 
 
 def _believed(memory: MonitorState) -> State:
