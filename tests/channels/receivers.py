@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -186,19 +187,30 @@ async def smtp_server(
     loop = asyncio.get_running_loop()
     starttls = tls if not implicit else None
 
+    spoken: list[SMTP] = []
+
     def protocol() -> SMTP:
-        return SMTP(
-            mailbox,
-            hostname="mail.test",
-            loop=loop,
-            tls_context=starttls,
-            require_starttls=starttls is not None,
-            authenticator=mailbox.authenticate,
-            auth_required=bool(mailbox.password),
-            auth_require_tls=False,
-        )
+        with warnings.catch_warnings():
+            # It warns that passwords in plain text are unwise.
+            warnings.simplefilter("ignore")
+            smtp = SMTP(
+                mailbox,
+                hostname="mail.test",
+                loop=loop,
+                tls_context=starttls,
+                require_starttls=starttls is not None,
+                authenticator=mailbox.authenticate,
+                auth_required=bool(mailbox.password),
+                auth_require_tls=False,
+            )
+        spoken.append(smtp)
+        return smtp
 
     server = await loop.create_server(protocol, "127.0.0.1", 0, ssl=tls if implicit else None)
     mailbox.port = server.sockets[0].getsockname()[1]
     async with server:
         yield mailbox
+        for smtp in spoken:
+            if smtp.transport is not None:
+                smtp.transport.abort()
+        await asyncio.sleep(0)
