@@ -46,22 +46,18 @@ class EgressConfig(Section):
 class LimitsConfig(Section):
     """How much happens at once. What is over a bound waits its turn; it is never dropped in silence."""
 
-    concurrency: int = Field(default=500, ge=1, description="Probes that run at the same time.")
+    concurrency: int = Field(
+        default=5000,
+        ge=1,
+        description="Probes that run at the same time; hanging targets take places too.",
+    )
     per_tenant: int = Field(
-        default=500, ge=1, description="Probes of one tenant that run at the same time."
+        default=5000, ge=1, description="Probes of one tenant that run at the same time."
     )
     per_host: int = Field(
-        default=10, ge=1, description="Probes of one host that run at the same time."
-    )
-    run_queue: int = Field(
-        default=50_000,
+        default=50,
         ge=1,
-        description="Due probes that may wait for a place; beyond it a run is skipped and counted.",
-    )
-    batch_queue: int = Field(
-        default=10_000,
-        ge=1,
-        description="Observations that may wait to be stored; beyond it probing waits.",
+        description="Probes of one host and port that run at the same time.",
     )
     live_queue: int = Field(
         default=1000,
