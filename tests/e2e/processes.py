@@ -89,6 +89,11 @@ class Child:
         return self._process.pid
 
     @property
+    def ended(self) -> bool:
+        """Whether the process itself is gone."""
+        return self._process.poll() is not None
+
+    @property
     def output(self) -> str:
         """All that it has said so far, on both streams."""
         with self._spoke:

@@ -3,7 +3,7 @@
 Every target keeps its port, so that one that was killed can come back as the same thing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -88,11 +88,16 @@ class PrivateCA:
         """A certificate for localhost with its key in one file."""
         end = datetime.now(UTC) + (timedelta(days=-1) if expired else timedelta(days=60))
         start = datetime.now(UTC) - timedelta(days=30)
-        issued = self.authority.issue_cert("localhost", not_before=start, not_after=end)
         path = self.directory / f"{name}.pem"
         self.directory.mkdir(parents=True, exist_ok=True)
+        issued = self.authority.issue_cert("localhost", not_before=start, not_after=end)
         issued.private_key_and_cert_chain_pem.write_to_path(path)
         return path
+
+    def issue_for(self, names: Iterable[str], *, path: Path) -> None:
+        """A certificate for several names or addresses, with its key in one file."""
+        issued = self.authority.issue_cert(*names)
+        issued.private_key_and_cert_chain_pem.write_to_path(path)
 
 
 def tls_site(directory: Path, authority: PrivateCA) -> Target:
