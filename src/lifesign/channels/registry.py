@@ -77,8 +77,11 @@ class ChannelKind:
     target: Callable[[BaseModel], str]
 
 
-class UnknownChannelKindError(LookupError):
-    """No channel kind of that name is registered."""
+class UnknownChannelKindError(KeyError):
+    """No channel kind of that name is registered. A `KeyError`, so that `in` and `get` of a mapping work."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 _REGISTERED = "__lifesign_channel__"

@@ -58,8 +58,11 @@ class Kind:
         return (self.settings.__doc__ or "").strip().splitlines()[0]
 
 
-class UnknownKindError(LookupError):
-    """No kind of that name is registered."""
+class UnknownKindError(KeyError):
+    """No kind of that name is registered. A `KeyError`, so that `in` and `get` of a mapping work."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 _REGISTERED = "__lifesign_kind__"
