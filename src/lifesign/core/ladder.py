@@ -104,7 +104,8 @@ def _note(name: str, facts: Facts) -> str:
     if name == "initialize":
         return f"{facts.get('server.name', '')} {facts.get('server.version', '')}".strip()
     if name == "tools_list" and "tools.count" in facts:
-        return f"{facts['tools.count']} tools"
+        count = facts["tools.count"]
+        return f"{count} tool" if count == 1 else f"{count} tools"
     return ""
 
 

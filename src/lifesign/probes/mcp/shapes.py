@@ -148,8 +148,8 @@ def find_tool_problems(names: Iterable[str], unsound: Iterable[str]) -> tuple[Fi
                 Level.WARN,
                 "tools_list",
                 "malformed",
-                f"{len(broken)} of {counted.total()} tools have no sound `inputSchema` or description: "
-                f"{_named(broken)}.",
+                f"The `inputSchema` or description of {len(broken)} of {counted.total()} tools is not "
+                f"sound: {_named(broken)}.",
                 "Give each tool an `inputSchema` of type object; many clients drop every tool otherwise.",
             )
         )
@@ -159,7 +159,7 @@ def find_tool_problems(names: Iterable[str], unsound: Iterable[str]) -> tuple[Fi
                 Level.WARN,
                 "tools_list",
                 "duplicate_names",
-                f"{len(repeated)} tool names come more than once: {_named(repeated)}.",
+                f"Tool names come more than once: {_named(repeated)}.",
                 "Give every tool its own name; clients can only call one of them.",
             )
         )
