@@ -47,7 +47,8 @@ async def test_replace_counts_versions_and_refuses_a_stale_one(store: Store, mon
     assert (await store.monitors.replace(OURS, a_monitor(), expected_version=None)).version == 3
 
 
-async def test_replace_refuses_the_slug_of_another(store: Store, monitor: Monitor):
+@pytest.mark.usefixtures("monitor")
+async def test_replace_refuses_the_slug_of_another(store: Store):
     await store.monitors.add(OURS, a_monitor("m2", slug="taken"))
 
     with pytest.raises(ConflictError):
@@ -56,7 +57,8 @@ async def test_replace_refuses_the_slug_of_another(store: Store, monitor: Monito
         await store.monitors.replace(OURS, a_monitor("m9"), expected_version=None)
 
 
-async def test_a_removed_monitor_takes_its_data_along(store: Store, monitor: Monitor):
+@pytest.mark.usefixtures("monitor")
+async def test_a_removed_monitor_takes_its_data_along(store: Store):
     batch = Batch(runs=(a_run(),), states=(a_state(),), alerts=(an_alert(),), pings=(a_ping(),))
     await store.observations.commit(batch)
 
@@ -171,7 +173,8 @@ async def test_filters(store: Store, query: MonitorQuery, found: set[str]):
     assert {row.monitor.id for row in page.items} == found
 
 
-async def test_a_row_shows_state_and_newest_run(store: Store, monitor: Monitor):
+@pytest.mark.usefixtures("monitor")
+async def test_a_row_shows_state_and_newest_run(store: Store):
     runs = (a_run(at(minutes=1)), a_run(at(minutes=2), State.DOWN), a_run(T0))
     await store.observations.commit(Batch(runs=runs, states=(a_state(State.DOWN),)))
 
@@ -182,7 +185,8 @@ async def test_a_row_shows_state_and_newest_run(store: Store, monitor: Monitor):
     assert (row.last.slot, row.last.state) == (at(minutes=2), State.DOWN)
 
 
-async def test_tenants_do_not_see_each_other(store: Store, monitor: Monitor):
+@pytest.mark.usefixtures("monitor")
+async def test_tenants_do_not_see_each_other(store: Store):
     await store.observations.commit(Batch(runs=(a_run(),), alerts=(an_alert(),)))
 
     with pytest.raises(NotFoundError):

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import accumulate
 from typing import Final
 
 from lifesign.core.model import State, Transition
@@ -73,12 +74,12 @@ class Histogram:
         """The histogram that was encoded; raises ValueError for anything else."""
         if blob[:1] != bytes([_CODEC]):
             raise ValueError(f"Not a latency histogram of codec {_CODEC}: it begins {blob[:1]!r}.")
-        numbers = _numbers(blob[1:])
-        buckets, bucket = {}, _LOWEST
-        for gap in numbers:
-            bucket += gap
-            buckets[bucket] = next(numbers)
-        return cls(buckets)
+        numbers = list(_numbers(blob[1:]))
+        if len(numbers) % 2:
+            raise ValueError("A latency histogram ends with a bucket that has no count.")
+        places = accumulate(numbers[::2], initial=_LOWEST)
+        next(places)
+        return cls(dict(zip(places, numbers[1::2], strict=True)))
 
 
 def _bucket(value: float) -> int:
