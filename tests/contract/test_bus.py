@@ -1,0 +1,100 @@
+"""What any bus must do, held against each one there is."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from lifesign.bus import Bus, Change, LocalBus, Topic
+from lifesign.bus import local as local_bus
+
+BUSES: dict[str, Callable[[], Bus]] = {"local": LocalBus}
+
+
+@pytest.fixture(params=sorted(BUSES))
+async def bus(request: pytest.FixtureRequest) -> Bus:
+    return BUSES[request.param]()
+
+
+async def test_work_is_taken_once_in_order_and_in_bounded_handfuls(bus: Bus) -> None:
+    for number in range(5):
+        await bus.publish(Topic.RUNS, number)
+
+    assert [0, 1, 2] == await bus.take(Topic.RUNS, 3)
+    assert [3, 4] == await bus.take(Topic.RUNS, 3)
+
+
+async def test_taking_waits_for_work(bus: Bus) -> None:
+    taking = asyncio.ensure_future(bus.take(Topic.RUNS, 3))
+    await asyncio.sleep(0)
+    assert not taking.done()
+
+    await bus.publish(Topic.RUNS, "run")
+
+    async with asyncio.timeout(5):
+        assert ["run"] == await taking
+
+
+async def test_closing_hands_over_what_is_left_and_then_nothing(bus: Bus) -> None:
+    await bus.publish(Topic.RUNS, "last")
+    bus.close()
+
+    assert ["last"] == await bus.take(Topic.RUNS, 3)
+    assert [] == await bus.take(Topic.RUNS, 3)
+
+
+async def test_closing_ends_a_wait(bus: Bus) -> None:
+    taking = asyncio.ensure_future(bus.take(Topic.PINGS, 1))
+    await asyncio.sleep(0)
+    bus.close()
+
+    async with asyncio.timeout(5):
+        assert [] == await taking
+
+
+async def test_a_full_topic_holds_its_publisher_back(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_bus, "WORK_ROOM", 2)
+    await bus.publish(Topic.RUNS, 1)
+    await bus.publish(Topic.RUNS, 2)
+    publishing = asyncio.ensure_future(bus.publish(Topic.RUNS, 3))
+    await asyncio.sleep(0)
+    assert not publishing.done()
+
+    await bus.take(Topic.RUNS, 1)
+
+    async with asyncio.timeout(5):
+        await publishing
+        assert [2, 3] == await bus.take(Topic.RUNS, 9)
+
+
+async def test_news_is_heard_by_all_who_follow_from_then_on(bus: Bus) -> None:
+    await bus.publish(Topic.CHANGES, "before")
+    with bus.follow(Topic.CHANGES) as one, bus.follow(Topic.CHANGES) as other:
+        change = Change("monitor", "m1", "default")
+        await bus.publish(Topic.CHANGES, change)
+        bus.close()
+
+        assert [change] == [news async for news in one]
+        assert [change] == [news async for news in other]
+
+
+async def test_a_slow_follower_loses_the_oldest_and_knows_it(bus: Bus) -> None:
+    with bus.follow(Topic.EVENTS, room=2) as ear:
+        for number in range(5):
+            await bus.publish(Topic.EVENTS, number)
+        bus.close()
+
+        assert [3, 4] == [news async for news in ear]
+        assert 3 == ear.lost
+
+
+async def test_one_knows_whether_anybody_listens(bus: Bus) -> None:
+    assert not bus.is_followed(Topic.EVENTS)
+    with bus.follow(Topic.EVENTS):
+        assert bus.is_followed(Topic.EVENTS)
+    assert not bus.is_followed(Topic.EVENTS)
+
+
+async def test_a_process_that_is_alone_holds_every_shard(bus: Bus) -> None:
+    assert bus.lease("shard-1")
