@@ -37,7 +37,7 @@ docs: $(VENV)/dev.stamp ## write the pages that are generated from the code
 	$(BIN)/python tests/house/pages.py
 
 bench: $(VENV)/dev.stamp ## measure the whole product (as JSON: make bench ARGS=--json)
-	$(BIN)/python -m bench $(ARGS)
+	PYTHONPATH=src:tests $(BIN)/python -m bench $(ARGS)
 
 lock: ## pin the dependencies anew (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv. Install it with: pip install uv" >&2; exit 1; }

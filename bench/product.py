@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import sys
 import tempfile
 import time
@@ -56,11 +55,6 @@ class Product:
         """Monitors that no run has judged yet."""
         return int(self.health()["monitors"].get("unknown", 0))
 
-    def stop(self) -> None:
-        """SIGTERM, then whatever is left."""
-        os.kill(self.pid, signal.SIGTERM)
-        until(lambda: "stopped" in self.child.output or self.child.ended, within=20, what="a stop")
-
 
 def configuration(
     monitors: Iterable[Mapping[str, Any]],
@@ -105,6 +99,8 @@ def serving(directory: Path, config: str | None = None) -> Iterator[Product]:
         product = Product(child, f"http://127.0.0.1:{port}", data, began)
         until(lambda: _is_ready(product), within=READY_WITHIN_S, what="readiness")
         yield product
+        if not child.ended:
+            child.terminate(within=20)
 
 
 def _is_ready(product: Product) -> bool:
