@@ -5,8 +5,8 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import dns.message
@@ -210,17 +210,15 @@ def records(question: dns.message.Message, *texts: str, rcode: int = 0, flags: i
     return answer.to_wire()
 
 
-@contextmanager
-def blocking_tls_server(context: ssl.SSLContext, said: bytes) -> Iterator[int]:
+@asynccontextmanager
+async def blocking_tls_server(context: ssl.SSLContext, said: bytes) -> AsyncIterator[int]:
     """A TLS server on a thread: unlike asyncio's, it sends the alert that says why it refuses."""
     listener = socket.create_server(("127.0.0.1", 0))
+    stopping = threading.Event()
 
     def serve() -> None:
-        while True:
-            try:
-                raw, _ = listener.accept()
-            except OSError:
-                return
+        while not stopping.is_set():
+            raw, _ = listener.accept()
             raw.settimeout(10)
             with (
                 suppress(OSError),
@@ -240,6 +238,7 @@ def blocking_tls_server(context: ssl.SSLContext, said: bytes) -> Iterator[int]:
     try:
         yield listener.getsockname()[1]
     finally:
-        listener.shutdown(socket.SHUT_RDWR)
+        stopping.set()
+        socket.create_connection(listener.getsockname()).close()
+        await asyncio.to_thread(thread.join, timeout=10)
         listener.close()
-        thread.join(timeout=10)

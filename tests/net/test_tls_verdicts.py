@@ -180,7 +180,7 @@ async def test_a_server_that_is_too_old(net: Net) -> None:
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
 
-    with blocking_tls_server(context, reply()) as port:
+    async with blocking_tls_server(context, reply()) as port:
         error = await refused(net, port, trusting())
 
     assert error.failure.code == "version_mismatch"
@@ -205,7 +205,7 @@ async def test_a_server_that_wants_a_client_certificate(net: Net) -> None:
         ) as link:
             return (await link.exchange(Request("GET", url), deadline=deadline, phases={})).body
 
-    with blocking_tls_server(context, reply(b"in")) as port:
+    async with blocking_tls_server(context, reply(b"in")) as port:
         assert await get(port, options) == b"in"
         with pytest.raises(NetError) as caught:
             await get(port, trusting())
