@@ -15,6 +15,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*imghdr:DeprecationWarning")
 
 KINDS = load_channel_kinds()
 CANARY = "canary0secret0value"
+PATH = "canary1path"
+"""Not a declared secret, but people put keys into paths: a receipt does not repeat it either."""
+
 GRACE_S = 1.0
 
 
@@ -29,7 +32,7 @@ class Sample:
 SAMPLES = {
     "webhook": Sample(
         "http",
-        {"url": "http://localhost:{port}/" + CANARY, "headers": {"Authorization": CANARY}},
+        {"url": "http://localhost:{port}/" + PATH, "headers": {"Authorization": CANARY}},
     ),
     "email": Sample(
         "smtp",
@@ -119,11 +122,8 @@ def test_no_secret_is_shown(kind: ChannelKind) -> None:
     settings = settings_of(kind, 9)
 
     assert any(CANARY in secret for secret in secrets_in(settings.model_dump()))
-    for shown in (kind.target(settings), repr(settings.model_dump(exclude={"url"}))):
+    for shown in (kind.target(settings), repr(settings), repr(settings.model_dump())):
         assert CANARY not in shown
-    assert all(
-        secret not in repr(settings) for secret in secrets_in(settings.model_dump()) if secret
-    )
 
 
 @every_kind
@@ -141,6 +141,7 @@ async def test_no_secret_is_in_a_receipt(kind: ChannelKind, status: int) -> None
     assert receipt.delivered == (status == 200)
     assert receipt.detail
     assert CANARY not in repr(receipt)
+    assert PATH not in repr(receipt)
 
 
 @every_kind
@@ -151,6 +152,7 @@ async def test_no_secret_is_in_a_receipt_when_nobody_listens(kind: ChannelKind) 
 
     assert (receipt.delivered, receipt.permanent) == (False, False)
     assert CANARY not in repr(receipt)
+    assert PATH not in repr(receipt)
 
 
 @every_http_kind
