@@ -18,8 +18,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, fi
 
 from lifesign.channels.registry import ChannelContext, Message, Receipt, channel
 from lifesign.config.model import SMTPConfig
-from lifesign.net.client import connected_socket
 from lifesign.net.failures import NetError
+from lifesign.net.sockets import connected_socket
 from lifesign.net.tls import TLSOptions, TrustError, check_authority
 from lifesign.net.url import parse_host
 

@@ -1,4 +1,4 @@
-"""HTTP and plain sockets for all that is not a probe, behind the same fence: channels, sign-in, registries.
+"""HTTP for all that is not a probe, behind the same fence: channels, sign-in, registries.
 
 httpx2 does the HTTP. What it connects to is decided here: the name is looked up once through our own resolver,
 every address is judged by the fence, the pinned address is connected to and judged again, while the Host header
@@ -6,7 +6,6 @@ and the certificate's name stay those of the URL. No proxy of the environment is
 """
 
 import asyncio
-import socket
 import ssl
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
@@ -23,6 +22,7 @@ import httpx2
 
 from lifesign.net.access import Net
 from lifesign.net.failures import NetError, net_error, span
+from lifesign.net.sockets import connect_error, share_of_time
 from lifesign.net.tls import TLSOptions
 from lifesign.net.url import URL, parse_url
 
@@ -125,33 +125,6 @@ async def fenced_client(
         yield client
 
 
-async def connected_socket(net: Net, host: str, port: int, *, deadline: float) -> socket.socket:
-    """A connected, non-blocking TCP socket to an address that the fence admits. Raises `NetError`.
-
-    For protocols whose library takes a socket (SMTP); the caller closes it.
-    """
-    addresses = await net.find(host, deadline=deadline, phases={})
-    loop = asyncio.get_running_loop()
-    failure: OSError = TimeoutError("deadline")
-    for place, address in enumerate(addresses):
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            sock.setblocking(False)
-            async with asyncio.timeout_at(_share(deadline, loop.time(), len(addresses) - place)):
-                await loop.sock_connect(sock, (address, port))
-            net.fence.admit(host, (sock.getpeername()[0],))
-        except OSError as error:
-            sock.close()
-            failure = error
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
-    raise _connect_failure(failure, f"{host}:{port}")
-
-
 class FencedTransport(httpx2.AsyncBaseTransport):
     """httpx2's requests over httpcore2's connections, opened by our own network backend."""
 
@@ -207,7 +180,7 @@ class FencedBackend(httpcore2.AsyncNetworkBackend):
         failure: Exception | None = None
         for place, address in enumerate(addresses):
             now = asyncio.get_running_loop().time()
-            patience = _share(deadline, now, len(addresses) - place) - now
+            patience = share_of_time(deadline, now, len(addresses) - place) - now
             try:
                 stream = await self._inner.connect_tcp(
                     address, port, max(patience, 0.0), local_address, socket_options
@@ -283,11 +256,6 @@ async def _read(response: httpx2.Response, cap: int) -> tuple[bytes, bool]:
     return bytes(body), False
 
 
-def _share(deadline: float, now: float, waiting: int) -> float:
-    """When one of several addresses has had its part of the time that is left."""
-    return now + max(0.0, deadline - now) / max(1, waiting)
-
-
 def _as_net_error(error: httpx2.HTTPError, what: str, url: URL) -> NetError:
     """The innermost cause says what really happened; the layers above it only say that it did."""
     place = f"{url.host}:{url.port}"
@@ -299,7 +267,7 @@ def _as_net_error(error: httpx2.HTTPError, what: str, url: URL) -> NetError:
             reason = (cause.reason or "no reason given").replace("_", " ").lower()
             return net_error("tls", "handshake_failed", f"{what}: TLS failed: {reason}.")
         if isinstance(cause, OSError) and isinstance(error, httpx2.ConnectError):
-            return _connect_failure(cause, place)
+            return connect_error(cause, place)
     if isinstance(error, httpx2.ConnectError):
         return net_error("tcp", "unreachable", f"{what}: no connection to {place}.")
     return net_error("http", "closed_early", f"{what}: the connection broke before the answer.")
@@ -312,12 +280,3 @@ def _causes(error: BaseException) -> list[BaseException]:
         causes.append(cause)
         cause = cause.__cause__ or cause.__context__
     return causes
-
-
-def _connect_failure(error: OSError, place: str) -> NetError:
-    if isinstance(error, TimeoutError):
-        return net_error("tcp", "connect_timeout", f"Connecting to {place}: no answer in time.")
-    if isinstance(error, ConnectionRefusedError):
-        return net_error("tcp", "refused", f"Connecting to {place}: refused.")
-    words = error.strerror or type(error).__name__
-    return net_error("tcp", "unreachable", f"Connecting to {place}: {words}.")
