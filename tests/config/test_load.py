@@ -211,3 +211,12 @@ def test_a_floor_above_can_name_the_place_of_what_it_finds(written: Written) -> 
     assert str(problem).endswith(
         "lifesign.yaml:3:5: monitors[0].kind: There is no such kind. Did you mean 'http'?"
     )
+
+
+def test_name_servers_have_port_53_unless_they_say_otherwise() -> None:
+    environ = {"LIFESIGN_EGRESS_NAMESERVERS": "192.0.2.1,192.0.2.2:5353,::1,[::1]:54"}
+
+    egress = load_config(None, environ).config.egress
+
+    assert egress.servers == (("192.0.2.1", 53), ("192.0.2.2", 5353), ("::1", 53), ("::1", 54))
+    assert Config().egress.servers is None

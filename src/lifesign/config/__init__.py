@@ -2,7 +2,7 @@
 
 from lifesign.config.load import Loaded, load_config
 from lifesign.config.model import Config
-from lifesign.config.problems import ConfigError, Origins, Place, Problem
+from lifesign.config.problems import ConfigError, Origins, Place, Problem, nearest
 from lifesign.config.types import Duration, Size
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "Problem",
     "Size",
     "load_config",
+    "nearest",
 ]

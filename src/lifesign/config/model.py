@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from lifesign.config.declared import ChannelConfig, MonitorConfig, RouteConfig
-from lifesign.config.types import Duration, Listen, Nameserver, split_address
+from lifesign.config.types import Duration, Listen, Nameserver, split_address, split_nameserver
 
 
 class Section(BaseModel):
@@ -41,6 +41,11 @@ class EgressConfig(Section):
         default=None,
         description="A PEM file with certificate authorities trusted besides the system's.",
     )
+
+    @property
+    def servers(self) -> tuple[tuple[str, int], ...] | None:
+        """Address and port of each name server, or None when the system's are to be asked."""
+        return tuple(split_nameserver(text) for text in self.nameservers) or None
 
 
 class LimitsConfig(Section):

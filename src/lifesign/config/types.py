@@ -45,17 +45,24 @@ def split_address(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _nameserver(value: object) -> str:
-    text = str(value)
+def split_nameserver(text: str) -> tuple[str, int]:
+    """Address and port of a name server; the port is 53 when absent. Raises ValueError otherwise."""
+    if _is_address(text):
+        return text, 53
     try:
-        host = text if _is_address(text) else split_address(text)[0]
+        host, port = split_address(text)
     except ValueError:
-        host = ""
+        host, port = "", 0
     if not _is_address(host):
         raise ValueError(
             "write an address, such as 192.0.2.53, 192.0.2.53:5353 or [2001:db8::1]:53"
         )
-    return text
+    return host, port
+
+
+def _nameserver(value: object) -> str:
+    split_nameserver(str(value))
+    return str(value)
 
 
 def _is_address(text: str) -> bool:
