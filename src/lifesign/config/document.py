@@ -77,6 +77,14 @@ def _text_of(path: Path) -> str:
 
 
 def _compose(text: str, source: str) -> yaml.Node | None:
+    """Parse with libyaml, which is three times faster; the Python parser words errors better."""
+    try:
+        return yaml.compose(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError:
+        return _compose_in_words(text, source)
+
+
+def _compose_in_words(text: str, source: str) -> yaml.Node | None:
     try:
         return yaml.compose(text, yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
@@ -139,7 +147,7 @@ def _mapping(
             first = reading.places[(*loc, key)]
             problem = f"This setting was already given on line {first.line}. Remove one of the two."
             reading.problems.append(Problem(place, path_of((*loc, key)), problem))
-        elif key == "<<" and key_node.style is None:
+        elif key == "<<" and not key_node.style:
             merged |= _merged(value_node, loc, reading, above=above)
         else:
             reading.places[(*loc, key)] = place
@@ -161,7 +169,7 @@ def _merged(
 
 def _scalar(node: yaml.ScalarNode, loc: Loc, reading: _Reading) -> Any:
     text = str(node.value)
-    if node.style is not None:
+    if node.style:
         return _filled(text, loc, reading)
     if text in _WORDS:
         return _WORDS[text]
