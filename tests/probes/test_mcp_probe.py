@@ -493,3 +493,23 @@ def test_other_texts_are_not_mcp(text):
 def test_settings_that_cannot_work_are_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         MCPSettings.model_validate({"url": "https://example.com/mcp"} | bad)
+
+
+async def test_the_old_transport_is_recognised_by_its_path():
+    async with FaultyMCP(initialize=Answer(405)) as server:
+        observation = await probe(server.url.replace("/mcp", "/sse"))
+
+    assert observation.failure is not None
+    assert "Streamable HTTP" in observation.failure.remedy
+
+
+async def test_a_cancelled_probe_stops_at_once():
+    async with FaultyMCP(initialize=Answer(is_silent=True)) as server:
+        task = asyncio.create_task(probe(server.url))
+        await server.asked.wait()
+        started = time.monotonic()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    assert time.monotonic() - started < 1

@@ -99,7 +99,8 @@ def events(*chunks: bytes, then: str = "end") -> Answer:
 
 
 class FaultyMCP:
-    """The server; an async context manager. `tools` are listed in pages of `page_size`, `url` is its endpoint."""
+    """The server; an async context manager. `tools` are listed in pages of `page_size`, `url` is its endpoint,
+    `asked` is set with the first request."""
 
     def __init__(
         self,
@@ -132,6 +133,7 @@ class FaultyMCP:
 
     async def __aenter__(self) -> Self:
         self._stop = asyncio.Event()
+        self.asked = asyncio.Event()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         port = self._server.sockets[0].getsockname()[1]
         self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{port}/mcp"
@@ -167,6 +169,7 @@ class FaultyMCP:
     ) -> bool:
         call = await _read_call(reader, number)
         self.requests.append(call)
+        self.asked.set()
         say = self._answers.get(call.step, self._faithful)
         answer = say(call) if callable(say) else say
         if answer.is_silent:

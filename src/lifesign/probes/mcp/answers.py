@@ -187,6 +187,8 @@ def _refusal(exchange: Exchange, answer: Answer) -> Failure:
     if isinstance(answer.reply, RPCError) and answer.status in (400, 404, 405):
         return judge_error(exchange, answer)
     code, what, remedy = _status_words(answer)
+    if answer.status in (404, 405) and exchange.target.rstrip("/").endswith("/sse"):
+        remedy = "The path looks like the old HTTP+SSE transport: give the Streamable HTTP address, often /mcp."
     if exchange.step == "tools_list":
         return exchange.failure("tools_list", "error", what, remedy, answer=answer)
     return exchange.failure("http", code, what, remedy, answer=answer)

@@ -11,13 +11,14 @@ part of it), initialized and tools_list (all pages).
 
 import asyncio
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from lifesign import __version__
 from lifesign.core.model import Failure, Finding, Level, Observation
 from lifesign.net.facts import tls_facts
 from lifesign.net.failures import NetError
-from lifesign.probes.mcp.answers import Answer, judge_answer
+from lifesign.probes.mcp.answers import Answer, Exchange, judge_answer
 from lifesign.probes.mcp.plan import Plan
 from lifesign.probes.mcp.settings import MCPFacts, MCPSettings, guess, implied, target
 from lifesign.probes.mcp.shapes import Greeting, find_tool_problems, read_greeting, read_tools
@@ -75,15 +76,16 @@ async def watch(settings: MCPSettings, ctx: ProbeContext) -> Observation:
         plan = ctx.memory["mcp.plan"] = Plan.of(settings)
     sheet, failure, started = _Sheet(), None, time.perf_counter()
     talk = Conversation(ctx.net, plan, deadline=_talk_until(ctx), phases=sheet.phases)
-    try:
-        await _converse(talk, settings, sheet)
-    except NetError as error:
-        failure = error.failure
-        talk.chain = talk.chain or error.chain
-    sheet.facts["latency_ms"] = round(elapsed_ms(started), 3)
-    _note_connection(talk, sheet)
-    sheet.facts |= tls_facts(talk.chain, ctx.net.trust.chains, now=ctx.clock.now())
-    await talk.close(ctx.deadline)
+    with closing(talk):
+        try:
+            await _converse(talk, settings, sheet)
+        except NetError as error:
+            failure = error.failure
+            talk.chain = talk.chain or error.chain
+        sheet.facts["latency_ms"] = round(elapsed_ms(started), 3)
+        _note_connection(talk, sheet)
+        sheet.facts |= tls_facts(talk.chain, ctx.net.trust.chains, now=ctx.clock.now())
+        await talk.leave(ctx.deadline)
     return Observation(sheet.facts, sheet.phases, failure, tuple(sheet.findings))
 
 
@@ -105,8 +107,8 @@ async def _initialize(talk: Conversation, settings: MCPSettings, sheet: _Sheet) 
     answer = await _ask_version(talk, asked)
     if (other := _other_version(answer, asked)) is not None:
         answer = await _ask_version(talk, other)
-    result = _result_of(talk, "initialize", answer)
     exchange = talk.exchange_for("initialize")
+    result = _result_of(exchange, answer)
     greeting = read_greeting(result.raw)
     if isinstance(greeting, Fault):
         raise NetError(
@@ -179,18 +181,19 @@ async def _list_tools(talk: Conversation, sheet: _Sheet) -> None:
     names: list[str] = []
     unsound: list[str] = []
     body, request_id = FIRST_LIST, FIRST_LIST_ID
+    exchange = talk.exchange_for("tools_list")
     while True:
         answer = await talk.post("tools_list", body, request_id=request_id)
-        page = read_tools(_result_of(talk, "tools_list", answer).raw)
+        page = read_tools(_result_of(exchange, answer).raw)
         if isinstance(page, Fault):
-            raise NetError(_bad_list(talk, page, answer))
+            raise NetError(_bad_list(exchange, page, answer))
         names += page.names
         unsound += page.unsound
         if page.cursor is None:
             break
         if page.cursor in seen:
             loop = Fault("pagination_loop", f"repeats a cursor on page {len(seen) + 1}")
-            raise NetError(_bad_list(talk, loop, answer))
+            raise NetError(_bad_list(exchange, loop, answer))
         seen.add(page.cursor)
         if len(seen) >= MAX_PAGES or len(names) >= MAX_TOOLS:
             sheet.findings.append(_cut_list(len(names), len(seen)))
@@ -203,8 +206,7 @@ async def _list_tools(talk: Conversation, sheet: _Sheet) -> None:
     sheet.findings += find_tool_problems(names, unsound)
 
 
-def _result_of(talk: Conversation, step: str, answer: Answer) -> Result:
-    exchange = talk.exchange_for(step)
+def _result_of(exchange: Exchange, answer: Answer) -> Result:
     if failure := judge_answer(exchange, answer):
         raise NetError(failure)
     if isinstance(answer.reply, Result):
@@ -214,8 +216,8 @@ def _result_of(talk: Conversation, step: str, answer: Answer) -> Result:
     )
 
 
-def _bad_list(talk: Conversation, fault: Fault, answer: Answer) -> Failure:
-    return talk.exchange_for("tools_list").failure(
+def _bad_list(exchange: Exchange, fault: Fault, answer: Answer) -> Failure:
+    return exchange.failure(
         "tools_list", fault.code, f"got a list that {fault.what}",
         "Compare the server's answer with the tools/list result of the MCP schema.", answer=answer,
     )  # fmt: skip

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, MutableMapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import cast
 
@@ -30,7 +30,7 @@ _STALE_CODES = frozenset({"closed_early", "reset"})
 
 
 class Conversation:
-    """One client's visit to one server. `deadline` is an instant of the loop clock; `close` ends it.
+    """One client's visit to one server. `deadline` is an instant of the loop clock; `leave` says goodbye, `close` hangs up.
 
     Every method raises `NetError` with the failure that ends the probe.
     """
@@ -45,6 +45,7 @@ class Conversation:
         self._connection: HTTPConnection | None = None
         self._extra: tuple[tuple[str, str], ...] = ()
         self.url = plan.url
+        self._shown = plan.url.shown
         self.redirects: list[str] = []
         self.session = ""
         self.first_status = 0
@@ -56,7 +57,7 @@ class Conversation:
         """How the answer to a step's request is judged."""
         return Exchange(
             step,
-            self.url.shown,
+            self._shown,
             has_session=bool(self.session) and step != "initialize",
             sent_credentials=bool(self._plan.secrets),
             secrets=(*self._plan.secrets, self.session) if self.session else self._plan.secrets,
@@ -91,17 +92,20 @@ class Conversation:
             )
         )
 
-    async def close(self, deadline: float) -> None:
-        """End the session, if there is one, and the connection. What the server says to that is no matter."""
-        try:
-            if self.session:
-                connection = await self._connected(deadline)
-                request = Request("DELETE", self.url, self._plan.headers[1:] + self._extra)
-                await connection.exchange(request, deadline=deadline, phases={}, max_body=65_536)
-        except NetError:
-            pass
-        finally:
-            self._drop()
+    async def leave(self, deadline: float) -> None:
+        """End the session, if there is one. What the server says to that is no matter."""
+        if not self.session:
+            return
+        with suppress(NetError):
+            connection = await self._connected(deadline)
+            request = Request("DELETE", self.url, self._plan.headers[1:] + self._extra)
+            await connection.exchange(request, deadline=deadline, phases={}, max_body=65_536)
+
+    def close(self) -> None:
+        """Drop the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     async def _post_once(self, step: str, body: bytes, request_id: int | None) -> Answer:
         request = Request("POST", self.url, self._plan.headers + self._extra, body)
@@ -111,7 +115,7 @@ class Conversation:
         except NetError as error:
             if not may_be_stale or self._was_answered or error.failure.code not in _STALE_CODES:
                 raise self._placed(step, error) from None
-        self._drop()
+        self.close()
         try:
             return await self._send(step, request, request_id)
         except NetError as error:
@@ -135,18 +139,13 @@ class Conversation:
         if connection is not None and connection.is_reusable:
             return connection
         phases = self._phases if connection is None and not self.first_status else {}
-        self._drop()
+        self.close()
         self._connection = await HTTPConnection.connect(
             self._net, self.url, deadline=deadline, phases=phases, tls=self._plan.tls
         )
         self.address = self._connection.address
         self.chain = self._connection.chain
         return self._connection
-
-    def _drop(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
 
     async def _read(self, step: str, response: StreamedResponse, request_id: int | None) -> Answer:
         headers = {name.lower(): value for name, value in response.headers}
@@ -237,9 +236,10 @@ class Conversation:
             url = None
         if url is None or answer.status not in _METHOD_KEEPING or not _is_same_place(self.url, url):
             raise NetError(self._broken_redirect(step, answer, url))
+        self._shown = url.shown
         self.redirects.append(url.shown)
         self.url = url
-        self._drop()
+        self.close()
 
     def _broken_redirect(self, step: str, answer: Answer, url: URL | None) -> Failure:
         status = answer.status
