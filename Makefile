@@ -34,7 +34,7 @@ format: $(VENV)/dev.stamp ## put the code into the house's format
 	$(BIN)/ruff check --fix .
 
 docs: $(VENV)/dev.stamp ## write the pages that are generated from the code
-	$(BIN)/python tests/house/pages.py
+	PYTHONPATH=tests $(BIN)/python -m house.pages
 
 bench: $(VENV)/dev.stamp ## measure the whole product (as JSON: make bench ARGS=--json)
 	PYTHONPATH=src:tests $(BIN)/python -m bench $(ARGS)

@@ -101,7 +101,7 @@ async def test_the_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         return SimpleNamespace(monitors={"up": 2, "down": 1})
 
     services = SimpleNamespace(status=SimpleNamespace(health=health))
-    answer = await spec.run(Call(services=services, scope=SimpleNamespace()))  # type: ignore[arg-type]
+    answer = await spec.run(Call(services, SimpleNamespace(), SystemClock()))  # type: ignore[arg-type]
 
     assert answer.model_dump() == {"total": 3}
     assert spec.grant is Grant.READ

@@ -2,10 +2,11 @@
 
 import sys
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from lifesign.channels.registry import ChannelKind, load_channel_kinds
 from lifesign.core.units import format_duration
@@ -19,8 +20,7 @@ _INTRODUCTION = """\
 Every kind of monitor is one file under `src/lifesign/probes`, every kind of channel one file under
 `src/lifesign/channels`. What stands here comes from their models, as do the forms, the schemas of the API and the
 tools, and what is redacted. Durations are written `30s`, `5m` or `PT30S`. *Facts* are the names that conditions may
-use, as in `status == 200` or `warn: tls.days_left > 14`.
-
+use, as in `status == 200` or `warn: tls.days_left > 14` ([conditions](conditions.md)).
 """
 
 
@@ -28,22 +28,30 @@ def render() -> str:
     """The whole page in Markdown."""
     kinds, channels = load_kinds(), load_channel_kinds()
     parts = [_INTRODUCTION, "## Monitors\n"]
+    certificate = {row for row in _fact_rows(kinds["tls"]) if row.startswith("| `tls.")}
     for kind in kinds.values():
-        parts += _monitor_kind(kind)
+        parts += _monitor_kind(kind, shared=certificate if kind.name != "tls" else set())
     parts.append("## Channels\n")
     for channel in channels.values():
         parts += _channel_kind(channel)
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _monitor_kind(kind: Kind) -> Iterator[str]:
+def _monitor_kind(kind: Kind, *, shared: AbstractSet[str]) -> Iterator[str]:
+    """The section of a kind; facts of certificates, which several kinds share, are told once, at `tls`."""
     yield f"### `{kind.name}`: {kind.title}\n"
     yield f"{kind.summary}\n"
     rungs = " → ".join(kind.ladder) or "none"
     pace = "It is told and dials nothing." if kind.passive else _pace(kind)
     yield f"Phases, in this order: {rungs}. {pace}\n"
-    yield _table("setting", kind.settings)
-    yield _table("fact", kind.facts)
+    yield _setting_table(kind.settings)
+    facts = _fact_rows(kind)
+    own = [row for row in facts if row not in shared]
+    if len(own) < len(facts):
+        own.append(
+            "| `tls.…` | What is known of the certificate: the same facts as those of `tls`. |"
+        )
+    yield "\n".join(["| fact | what it is |", "|---|---|", *own]) + "\n"
 
 
 def _pace(kind: Kind) -> str:
@@ -57,30 +65,33 @@ def _pace(kind: Kind) -> str:
 def _channel_kind(channel: ChannelKind) -> Iterator[str]:
     yield f"### `{channel.name}`: {channel.title}\n"
     yield f"{(channel.settings.__doc__ or '').strip().splitlines()[0]}\n"
-    yield _table("setting", channel.settings)
+    yield _setting_table(channel.settings)
 
 
-def _table(word: str, model: type[BaseModel]) -> str:
-    schema = model.model_json_schema(mode="validation" if word == "setting" else "serialization")
-    rows = [*_rows(schema, schema.get("$defs", {}), prefix="", word=word)]
-    if word == "fact":
-        return "\n".join(["| fact | what it is |", "|---|---|", *rows]) + "\n"
+def _setting_table(model: type[BaseModel]) -> str:
+    schema = model.model_json_schema(mode="validation")
+    rows = _rows(schema, schema.get("$defs", {}), prefix="", has_default=True)
     return "\n".join(["| setting | what it is | default |", "|---|---|---|", *rows]) + "\n"
 
 
+def _fact_rows(kind: Kind) -> list[str]:
+    schema = kind.facts.model_json_schema(mode="serialization")
+    return [*_rows(schema, schema.get("$defs", {}), prefix="", has_default=False)]
+
+
 def _rows(
-    schema: Mapping[str, Any], defs: Mapping[str, Any], *, prefix: str, word: str
+    schema: Mapping[str, Any], defs: Mapping[str, Any], *, prefix: str, has_default: bool
 ) -> Iterator[str]:
     """One row a property; the properties of an optional or plain nested model follow with dotted names."""
     required = schema.get("required", ())
     for name, declared in schema.get("properties", {}).items():
         prop = _resolved(declared, defs)
         if "properties" in prop:
-            yield from _rows(prop, defs, prefix=f"{prefix}{name}.", word=word)
+            yield from _rows(prop, defs, prefix=f"{prefix}{name}.", has_default=has_default)
             continue
         text = f"{_type(prop, defs)}. {declared.get('description', '')}".replace("|", "\\|").strip()
         cells = [f"`{prefix}{name}`", " ".join(text.split())]
-        if word == "setting":
+        if has_default:
             cells.append("required" if name in required else _default(declared))
         yield f"| {' | '.join(cells)} |"
 
@@ -123,6 +134,8 @@ def _default(prop: Mapping[str, Any]) -> str:
         return "none"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
+    if prop.get("format") == "duration":
+        return f"`{format_duration(TypeAdapter(timedelta).validate_python(value))}`"
     return f"`{value}`"
 
 
