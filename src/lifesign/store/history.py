@@ -7,7 +7,7 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lifesign.core.model import State, Transition
-from lifesign.core.rollup import Summary, combine, seconds_by_state, uptime_ratio
+from lifesign.core.rollup import Summary, seconds_by_state, uptime_ratio
 from lifesign.core.scope import Scope
 from lifesign.store import tables as t
 from lifesign.store.codes import CODE_STATE, STATE_CODE
@@ -19,10 +19,12 @@ from lifesign.store.summaries import (
     DAY_MS,
     HOUR_MS,
     Grain,
-    by_bucket,
+    Part,
     cover,
+    fold,
+    fold_by,
+    parts_within,
     read_progress,
-    summaries_within,
 )
 from lifesign.store.tables import from_ms, to_ms
 from lifesign.store.tenancy import within
@@ -82,13 +84,13 @@ class History(Repository):
         """
         first_ms, width_ms, coarsest = _steps(to_ms(since), to_ms(until), points)
         end_ms = to_ms(until)
-        parts = await self._summaries(
-            scope, monitor_id, since=first_ms, until=end_ms, coarsest=coarsest
+        parts = await self._parts(
+            scope, [monitor_id], since=first_ms, until=end_ms, coarsest=coarsest
         )
-        grouped = by_bucket(parts, first_ms=first_ms, width_ms=width_ms)
+        folded = fold_by(parts, lambda part: (part.start_ms - first_ms) // width_ms)
         steps = -(-(end_ms - first_ms) // width_ms)
         return [
-            _bucket(first_ms + step * width_ms, width_ms, combine(grouped.get(step, ())))
+            _bucket(first_ms + step * width_ms, width_ms, folded.get(step, Summary()))
             for step in range(steps)
         ]
 
@@ -96,17 +98,18 @@ class History(Repository):
         self, scope: Scope, monitor_id: str, since: datetime, until: datetime
     ) -> Percentiles:
         """Percentiles of any window, from merged histograms: never an average of percentiles."""
-        parts = await self._summaries(
-            scope, monitor_id, since=to_ms(since), until=to_ms(until), coarsest=Grain.DAY
+        parts = await self._parts(
+            scope, [monitor_id], since=to_ms(since), until=to_ms(until), coarsest=Grain.DAY
         )
-        return _percentiles(combine([summary for _, summary in parts]))
+        return _percentiles(fold(parts))
 
     async def uptime(
         self, scope: Scope, monitor_id: str, since: datetime, until: datetime
     ) -> Uptime:
         """Exact seconds by state within a window, from the changes of state."""
         async with self._database.read() as connection:
-            state, changes = await _changes(connection, scope, monitor_id, since=since, until=until)
+            stories = await _all_changes(connection, scope, [monitor_id], since=since, until=until)
+        state, changes = stories[monitor_id]
         return _uptime(changes, since=since, until=until, state=state)
 
     async def days(
@@ -116,7 +119,8 @@ class History(Repository):
         today = datetime.combine(now.astimezone(UTC).date(), time(), UTC)
         first = today - (days - 1) * _DAY
         async with self._database.read() as connection:
-            state, changes = await _changes(connection, scope, monitor_id, since=first, until=now)
+            stories = await _all_changes(connection, scope, [monitor_id], since=first, until=now)
+        state, changes = stories[monitor_id]
         bars = []
         for number in range(days):
             start = first + number * _DAY
@@ -129,13 +133,26 @@ class History(Repository):
     async def digests(
         self, scope: Scope, monitor_ids: Sequence[str], since: datetime, until: datetime
     ) -> Mapping[str, Digest]:
-        """Uptime and percentiles of several monitors, for a page of a listing."""
+        """Uptime and percentiles of several monitors, for a page of a listing.
+
+        Percentiles begin at the whole hour before `since`, which saves reading single runs.
+        """
+        parts = await self._parts(
+            scope,
+            monitor_ids,
+            since=to_ms(since) // HOUR_MS * HOUR_MS,
+            until=to_ms(until),
+            coarsest=Grain.DAY,
+        )
+        folded = fold_by(parts, lambda part: part.monitor_id)
+        async with self._database.read() as connection:
+            changes = await _all_changes(connection, scope, monitor_ids, since=since, until=until)
         return {
             monitor_id: Digest(
-                await self.uptime(scope, monitor_id, since, until),
-                await self.percentiles(scope, monitor_id, since, until),
+                _uptime(story, since=since, until=until, state=state),
+                _percentiles(folded.get(monitor_id, Summary())),
             )
-            for monitor_id in monitor_ids
+            for monitor_id, (state, story) in changes.items()
         }
 
     async def transitions(
@@ -166,15 +183,21 @@ class History(Repository):
         cursor = encode_cursor("transitions", (shown[-1]["id"],)) if more else None
         return Page(tuple(transition_of(row) for row in shown), cursor)
 
-    async def _summaries(
-        self, scope: Scope, monitor_id: str, *, since: int, until: int, coarsest: Grain
-    ) -> list[tuple[int, Summary]]:
+    async def _parts(
+        self,
+        scope: Scope,
+        monitor_ids: Sequence[str],
+        *,
+        since: int,
+        until: int,
+        coarsest: Grain,
+    ) -> list[Part]:
         """All parts of a window (milliseconds), of one snapshot of the database."""
-        found: list[tuple[int, Summary]] = []
+        found: list[Part] = []
         async with self._database.read() as connection:
             progress = await read_progress(connection)
             for stretch in cover(since, until, progress, coarsest):
-                found += await summaries_within(connection, scope, monitor_id, stretch)
+                found += await parts_within(connection, scope, monitor_ids, stretch)
         return found
 
 
@@ -205,24 +228,37 @@ def _bucket(at_ms: int, width_ms: int, summary: Summary) -> Bucket:
     )
 
 
-async def _changes(
+Story = tuple[State | None, list[Transition]]
+"""The state at the beginning of a window, and the changes within it in order."""
+
+
+async def _all_changes(
     connection: AsyncConnection,
     scope: Scope,
-    monitor_id: str,
+    monitor_ids: Sequence[str],
     *,
     since: datetime,
     until: datetime,
-) -> tuple[State | None, list[Transition]]:
-    """The state at `since`, and the changes from then on in order."""
+) -> dict[str, Story]:
+    """The story of each of these monitors, in two queries."""
     table = t.transitions
-    mine = and_(within(scope, table), table.c.monitor_id == monitor_id)
-    newest = select(func.max(table.c.at)).where(mine, table.c.at < since).scalar_subquery()
-    before = select(table.c.after).where(mine, table.c.at == newest)
-    before = before.order_by(table.c.id.desc()).limit(1)
-    code = (await connection.execute(before)).scalar_one_or_none()
+    mine = and_(within(scope, table), table.c.monitor_id.in_(monitor_ids))
+    newest = (
+        select(table.c.monitor_id, func.max(table.c.at).label("at"))
+        .where(mine, table.c.at < since)
+        .group_by(table.c.monitor_id)
+        .subquery()
+    )
+    on = and_(table.c.monitor_id == newest.c.monitor_id, table.c.at == newest.c.at)
+    before = select(table.c.monitor_id, table.c.after).select_from(table.join(newest, on))
+    known = await connection.execute(before.order_by(table.c.id))
+    states = {row.monitor_id: CODE_STATE[row.after] for row in known}
     inside = select(table).where(mine, table.c.at >= since, table.c.at < until)
     rows = (await connection.execute(inside.order_by(table.c.at, table.c.id))).mappings()
-    return None if code is None else CODE_STATE[code], [transition_of(row) for row in rows]
+    stories: dict[str, Story] = {each: (states.get(each), []) for each in monitor_ids}
+    for row in rows:
+        stories[row["monitor_id"]][1].append(transition_of(row))
+    return stories
 
 
 def _uptime(

@@ -3,11 +3,12 @@
 Single runs go only when their hour is summed up, hours only when their day is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, delete, func, select, update
+from sqlalchemy import Column, ColumnElement, Table, and_, delete, func, select, update
 
 from lifesign.core.model import AlertState
 from lifesign.store import tables as t
@@ -18,6 +19,12 @@ from lifesign.store.tables import to_ms
 from lifesign.store.values import Retention
 
 _ROWS_AT_ONCE = 1000
+_MONITORS_AT_ONCE = 20
+_NEVER_MS = 2**62
+_STRETCH_MS: Mapping[str, int] = MappingProxyType(
+    {t.runs.name: HOUR_MS, t.hourly.name: 2 * DAY_MS, t.daily.name: 50 * DAY_MS}
+)
+"""With 20 monitors, these come to some thousand rows a transaction at the usual intervals."""
 
 
 class Pruning(Repository):
@@ -53,37 +60,46 @@ class Pruning(Repository):
             await connection.execute(update(t.rollup_progress).values(kept))
         return raw, hours
 
-    async def _prune_series(self, table: Table, start: ColumnElement[int], before: int) -> int:
-        """Rows of every monitor that begin before an instant, a stretch of the clustered key at a time."""
-        gone, monitor_id = 0, ""
-        while True:
+    async def _prune_series(self, table: Table, start: Column[int], before: int) -> int:
+        """Rows of every monitor that begin before an instant, and all rows of monitors that are gone."""
+        gone, last = 0, ""
+        while ids := await self._monitors_in(table, after=last):
+            last = ids[-1]
             async with self._database.read() as connection:
-                following = select(func.min(table.c.monitor_id)).where(
-                    table.c.monitor_id > monitor_id
-                )
-                found = (await connection.execute(following)).scalar()
-            if found is None:
-                return gone
-            monitor_id = found
-            gone += await self._prune_one(table, start, before, monitor_id=monitor_id)
+                known = select(t.monitors.c.id).where(t.monitors.c.id.in_(ids))
+                watched = set((await connection.execute(known)).scalars())
+            gone += await self._prune_stretch(table, start, before, ids=sorted(watched))
+            orphans = [monitor_id for monitor_id in ids if monitor_id not in watched]
+            gone += await self._prune_stretch(table, start, _NEVER_MS, ids=orphans)
+        return gone
 
-    async def _prune_one(
-        self, table: Table, start: ColumnElement[int], before: int, *, monitor_id: str
+    async def _monitors_in(self, table: Table, *, after: str) -> Sequence[str]:
+        """The next monitors that have rows, one step down the clustered key for each."""
+        column = table.c.monitor_id
+        walk = (
+            select(func.min(column).label("id")).where(column > after).cte("walk", recursive=True)
+        )
+        following = select(func.min(column)).where(column > walk.c.id).scalar_subquery()
+        walk = walk.union_all(select(following).where(walk.c.id.is_not(None)))
+        query = select(walk.c.id).where(walk.c.id.is_not(None)).limit(_MONITORS_AT_ONCE)
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).scalars().all()
+
+    async def _prune_stretch(
+        self, table: Table, start: Column[int], before: int, *, ids: Sequence[str]
     ) -> int:
-        """One monitor's rows before an instant; all of them when the monitor is gone."""
-        of_monitor = table.c.monitor_id == monitor_id
+        """Old rows of a few monitors, a bounded stretch of time in each transaction."""
         gone = 0
-        while True:
+        oldest = select(func.min(start)).group_by(table.c.monitor_id).order_by(func.min(start))
+        oldest = oldest.where(table.c.monitor_id.in_(ids), start < before).limit(1)
+        while ids:
             async with self._database.read() as connection:
-                known = select(t.monitors.c.id).where(t.monitors.c.id == monitor_id)
-                is_known = (await connection.execute(known)).first() is not None
-                old = and_(of_monitor, start < before) if is_known else of_monitor
-                piece = select(start).where(old).order_by(start).limit(_ROWS_AT_ONCE)
-                newest = select(func.max(piece.subquery().c[0]))
-                up_to = (await connection.execute(newest)).scalar()
-            if up_to is None:
-                return gone
-            gone += await self._delete(table, and_(of_monitor, start <= up_to))
+                first = (await connection.execute(oldest)).scalar_one_or_none()
+            if first is None:
+                break
+            up_to = min(before, first + _STRETCH_MS[table.name])
+            gone += await self._delete(table, and_(table.c.monitor_id.in_(ids), start < up_to))
+        return gone
 
     async def _prune_transitions(self, before: datetime) -> int:
         """Changes before an instant, but never a monitor's newest: it is the state it has been in since."""

@@ -1,20 +1,22 @@
 """Reading the past from single runs, hours and days together, so that any window is summed up right."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Column, RowMapping, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lifesign.core.model import State
-from lifesign.core.rollup import Histogram, Sample, Summary, summarize
+from lifesign.core.rollup import Histogram, Sample, Summary, combine, summarize
 from lifesign.core.scope import Scope
 from lifesign.store import tables as t
 from lifesign.store.codes import CODE_STATE
 from lifesign.store.tenancy import within
+
+K = TypeVar("K")
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -147,36 +149,50 @@ def summary_columns(summary: Summary) -> dict[str, Any]:
     }
 
 
-async def summaries_within(
-    connection: AsyncConnection, scope: Scope, monitor_id: str, stretch: Stretch
-) -> list[tuple[int, Summary]]:
-    """Everything in a stretch as (start in milliseconds, summary), one for each row."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One row of a stretch: a single run or a summary, with its monitor and where it begins."""
+
+    monitor_id: str
+    start_ms: int
+    content: Sample | Summary
+
+
+async def parts_within(
+    connection: AsyncConnection, scope: Scope, monitor_ids: Sequence[str], stretch: Stretch
+) -> list[Part]:
+    """Everything in a stretch for some monitors."""
     if stretch.grain is Grain.RAW:
         slot = t.runs.c.slot_ms
         query: Select[Any] = select(*RAW_COLUMNS).where(
             within(scope, t.runs),
-            t.runs.c.monitor_id == monitor_id,
+            t.runs.c.monitor_id.in_(monitor_ids),
             slot >= stretch.start_ms,
             slot < stretch.end_ms,
         )
         rows = await connection.execute(query)
-        return [(row.slot_ms, summarize([sample_of(row)])) for row in rows]
+        return [Part(row.monitor_id, row.slot_ms, sample_of(row)) for row in rows]
     table = t.daily if stretch.grain is Grain.DAY else t.hourly
     query = select(table).where(
         within(scope, table),
-        table.c.monitor_id == monitor_id,
+        table.c.monitor_id.in_(monitor_ids),
         table.c.start_ms >= stretch.start_ms,
         table.c.start_ms < stretch.end_ms,
     )
     found = (await connection.execute(query)).mappings()
-    return [(row["start_ms"], summary_of(row)) for row in found]
+    return [Part(row["monitor_id"], row["start_ms"], summary_of(row)) for row in found]
 
 
-def by_bucket(
-    found: Sequence[tuple[int, Summary]], *, first_ms: int, width_ms: int
-) -> Mapping[int, list[Summary]]:
-    """The summaries of each bucket, by the bucket's number."""
-    sorted_out: dict[int, list[Summary]] = {}
-    for start, summary in found:
-        sorted_out.setdefault((start - first_ms) // width_ms, []).append(summary)
-    return sorted_out
+def fold(parts: Sequence[Part]) -> Summary:
+    """All parts in one summary."""
+    samples = [part.content for part in parts if isinstance(part.content, Sample)]
+    summaries = [part.content for part in parts if isinstance(part.content, Summary)]
+    return combine([*summaries, summarize(samples)])
+
+
+def fold_by(parts: Sequence[Part], key: Callable[[Part], K]) -> Mapping[K, Summary]:
+    """The parts of each key in one summary each."""
+    grouped: dict[K, list[Part]] = {}
+    for part in parts:
+        grouped.setdefault(key(part), []).append(part)
+    return {each: fold(found) for each, found in grouped.items()}
