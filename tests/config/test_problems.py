@@ -113,6 +113,12 @@ def test_a_wrong_file_says_where_and_why(written: Written, text: str, expected: 
     assert expected == refusal(written(text))
 
 
+def test_a_control_character_is_named(written: Written) -> None:
+    expected = "lifesign.yaml:2:1: The character U+0007 is not allowed in YAML."
+
+    assert refusal(written("data: a\nlisten: \x07\n")) == expected
+
+
 def test_every_problem_is_told_at_once(written: Written) -> None:
     lines = refusal(written("lisen: a\nlimits:\n  per_host: none\n")).splitlines()
 

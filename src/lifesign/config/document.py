@@ -93,7 +93,8 @@ def _compose_in_words(text: str, source: str) -> yaml.Node | None:
         raise ConfigError([Problem(place, "", _syntax(error, text))]) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        reason = f"The character U+{ord(str(error.character)):04X} is not allowed in YAML."
+        code = error.character if isinstance(error.character, int) else ord(str(error.character))
+        reason = f"The character U+{code:04X} is not allowed in YAML."
         raise ConfigError([Problem(Place(source, line, 1), "", reason)]) from None
 
 

@@ -117,6 +117,7 @@ _REWORDED = {
     "bool_parsing": "Write true or false",
     "bool_type": "Write true or false",
     "string_type": "Write a text; put a number or a date in quotes",
+    "path_type": "Write a path",
     "int_parsing": "Write a whole number",
     "int_type": "Write a whole number",
     "int_from_float": "Write a whole number",
