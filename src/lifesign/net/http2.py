@@ -24,12 +24,14 @@ class HTTP2:
         self._connection = h2.connection.H2Connection(
             h2.config.H2Configuration(client_side=True, header_encoding="latin-1")
         )
-        self._connection.local_settings.update(
-            {
+        self._connection.local_settings = h2.settings.Settings(
+            client=True,
+            initial_values={
                 h2.settings.SettingCodes.ENABLE_PUSH: 0,
+                h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: 1,
                 h2.settings.SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEADER_BYTES,
                 h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: _WINDOW,
-            }
+            },
         )
         self._incoming: Incoming | None = None
         self._stream_id = 0
@@ -37,6 +39,7 @@ class HTTP2:
         self._wire_bytes = 0
         self.reusable = True
         self._connection.initiate_connection()
+        self._connection.increment_flow_control_window(_WINDOW)
         self._flush()
 
     def begin(self, request: RequestShape, incoming: Incoming) -> None:

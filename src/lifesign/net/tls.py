@@ -26,7 +26,7 @@ _VERSION_WORDS = (
 )
 
 
-class TrustError(InvalidError):
+class TrustError(InvalidError, ValueError):
     """A certificate or key that was given cannot be used."""
 
     code = "trust"

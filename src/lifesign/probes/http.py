@@ -136,7 +136,7 @@ class HTTPSettings(BaseModel):
 class ProtocolFacts(BaseModel):
     """What conditions may ask of the protocol."""
 
-    version: str = Field(description="HTTP version of the last response: 1.0, 1.1 or 2.")
+    version: float = Field(description="HTTP version of the last response: 1.0, 1.1 or 2.")
 
 
 class BodyFacts(BaseModel):
@@ -358,7 +358,7 @@ def redirected(request: Request, status: int, url: URL) -> Request:
 def _response_facts(response: Response) -> dict[str, object]:
     return {
         "status": response.status,
-        "http.version": response.http_version,
+        "http.version": float(response.http_version),
         "body.bytes": len(response.body),
         "body.truncated": response.truncated,
     }
