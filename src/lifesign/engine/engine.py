@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from lifesign.bus import Bus, Topic
 from lifesign.channels.registry import ChannelKind
 from lifesign.clock import Clock
+from lifesign.config.model import SMTPConfig
 from lifesign.engine.compose import Composer
 from lifesign.engine.gauges import Gauges
 from lifesign.engine.judge import Judge
@@ -44,6 +45,7 @@ class EngineParts:
     base_url: str
     limits: Limits = field(default_factory=Limits)
     retention: Retention = field(default_factory=Retention)
+    smtp: SMTPConfig | None = None
     away_s: float = 0.0
     """How long this process was away before this start; heartbeat deadlines move by it."""
 
@@ -65,6 +67,7 @@ class Engine:
             store=parts.store, bus=parts.bus, net=parts.net, clock=parts.clock, gauges=self.gauges,
             kinds=parts.channel_kinds, channels=self._memory.channels, compose=composer.compose,
             chance=random.Random(),  # noqa: S311 - jitter, not a secret
+            smtp=parts.smtp,
         )  # fmt: skip
         self._judge = Judge(
             store=parts.store, bus=parts.bus, clock=parts.clock, gauges=self.gauges,

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from lifesign.bus import Bus, Topic
 from lifesign.channels.registry import ChannelContext, ChannelKind, Message, Receipt
 from lifesign.clock import Clock
+from lifesign.config.model import SMTPConfig
 from lifesign.core.errors import StorageError
 from lifesign.core.model import Attempt, Batch, Channel, Delivery, Event
 from lifesign.core.schedule import backoff_s
@@ -69,6 +70,7 @@ class Notifier:
         channels: Mapping[str, Channel],
         compose: Composer,
         chance: random.Random,
+        smtp: SMTPConfig | None = None,
     ) -> None:
         self._store = store
         self._bus = bus
@@ -79,6 +81,7 @@ class Notifier:
         self._channels = channels
         self._compose = compose
         self._chance = chance
+        self._smtp = smtp
         self._wake = asyncio.Event()
         self._under_way = 0
 
@@ -151,6 +154,7 @@ class Notifier:
             message,
             net=self._net,
             clock=self._clock,
+            smtp=self._smtp,
         )
 
     async def _settle(self, delivery: Delivery, attempt: Attempt, receipt: Receipt) -> None:
@@ -191,14 +195,20 @@ class Notifier:
 
 
 async def send_once(
-    kind: ChannelKind, settings: BaseModel, message: Message, *, net: Net, clock: Clock
+    kind: ChannelKind,
+    settings: BaseModel,
+    message: Message,
+    *,
+    net: Net,
+    clock: Clock,
+    smtp: SMTPConfig | None = None,
 ) -> Receipt:
     """One attempt, with its deadline held from outside as well; a channel's own bug is told and retried."""
     deadline = asyncio.get_running_loop().time() + SEND_TIMEOUT_S
     try:
         async with asyncio.timeout_at(deadline + 1.0):
             receipt: Receipt = await kind.send(
-                message, settings, ChannelContext(net, clock, deadline)
+                message, settings, ChannelContext(net, clock, deadline, smtp)
             )
             return receipt
     except TimeoutError:
