@@ -21,7 +21,14 @@ from lifesign.config import Config
 from lifesign.core.errors import UnauthenticatedError
 from lifesign.core.scope import Grant, Scope
 from lifesign.mcp.doors import Doors
-from lifesign.mcp.refusals import bad_host, bad_origin, only_post, too_large, unauthorized
+from lifesign.mcp.refusals import (
+    bad_host,
+    bad_origin,
+    no_metadata,
+    only_post,
+    too_large,
+    unauthorized,
+)
 from lifesign.mcp.step_up import step_up
 from lifesign.service.services import Services
 
@@ -85,6 +92,8 @@ class MCPFace:
             return bad_host()
         if not self._doors.admits_origin(request.headers.get("origin", ""), host):
             return bad_origin()
+        if not request.url.path.startswith("/mcp"):
+            return no_metadata()
         # A GET would open a stream on which we never say anything, a DELETE ends a session we never began.
         return None if request.method == "POST" else only_post()
 

@@ -28,6 +28,13 @@ def bad_origin() -> Response:
     )
 
 
+def no_metadata() -> Response:
+    """404: clients look for an OAuth server after a 401; there is none, tokens are made by hand."""
+    return _refusal(
+        404, "not_found", "There is no OAuth here. Make a token with `lifesign token create`."
+    )
+
+
 def only_post() -> Response:
     """405: this server keeps no sessions and no streams."""
     return _refusal(

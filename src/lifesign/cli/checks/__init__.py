@@ -1,0 +1,1 @@
+"""What `lifesign doctor` looks at."""
