@@ -1,0 +1,175 @@
+"""One monitor: how it is and since when, the ladder, the past, the last results, and what can be done."""
+
+import asyncio
+from datetime import timedelta
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from lifesign.core.model import State
+from lifesign.core.scope import Grant, Scope
+from lifesign.service.views import HistoryView, MonitorView, RunView
+from lifesign.store.values import AlertQuery
+from lifesign.web.drawing import day_bars, describe
+from lifesign.web.frame import framed
+from lifesign.web.gate import page, to
+from lifesign.web.ladder import Rung, rungs
+from lifesign.web.overview import OPEN
+from lifesign.web.phrases import STATE_WORD, layer, percent, seconds
+from lifesign.web.site import Site
+
+WINDOWS = {
+    "24h": (timedelta(hours=24), 96, "24 hours"),
+    "7d": (timedelta(days=7), 84, "7 days"),
+    "30d": (timedelta(days=30), 90, "30 days"),
+}
+DAYS = 90
+RUNS = 20
+MAX_FACTS = 40
+
+
+def routes(site: Site) -> list[Route]:
+    """The routes of this module."""
+    base = "/monitors/{slug}"
+    doings = (("run", _run), ("pause", _pause), ("resume", _resume), ("remove", _remove))
+    return [
+        page(site, base, _monitor),
+        *(
+            page(site, f"{base}/{name}", doing, methods=("POST",), needs=Grant.OPERATE)
+            for name, doing in doings
+        ),
+    ]
+
+
+async def _monitor(site: Site, request: Request, scope: Scope) -> Response:
+    window = request.query_params.get("window", "24h")
+    window = window if window in WINDOWS else "24h"
+    cursor = request.query_params.get("cursor") or None
+    length, points, _ = WINDOWS[window]
+    now = site.clock.now()
+    monitor = await site.services.monitors.get(scope, request.path_params["slug"])
+    history, runs, alerts = await asyncio.gather(
+        site.services.monitors.history(
+            scope, monitor.id, since=now - length, until=now, points=points, days=DAYS
+        ),
+        site.services.monitors.runs(scope, monitor.id, limit=RUNS, cursor=cursor),
+        site.services.alerts.list(scope, AlertQuery(states=OPEN, monitor_id=monitor.id, limit=1)),
+    )
+    context = {
+        "monitor": monitor,
+        "kind": site.kinds.get(monitor.kind),
+        "sentence": sentence(monitor),
+        "rungs": last_rungs(site, monitor),
+        "alert": next(iter(alerts.items), None),
+        "window": window,
+        "windows": {name: words for name, (_, _, words) in WINDOWS.items()},
+        "history": history,
+        "phases": phase_names(history),
+        "bars": day_bars(history.days),
+        "days": [(day, describe(day)) for day in reversed(history.days)],
+        "long_words": long_words(history),
+        "runs": runs.items,
+        "next_cursor": runs.next_cursor,
+        "is_later_page": cursor is not None,
+        "facts": shown_facts(monitor.last_run),
+        "snippets": snippets(monitor.ping_url) if monitor.ping_url else (),
+    }
+    return await framed(site, request, scope, template="monitor.html", context=context)
+
+
+def sentence(monitor: MonitorView) -> str:
+    """What is the case, in one sentence."""
+    if monitor.paused:
+        return "Nothing is checked and nobody is told until it is resumed."
+    if monitor.failure is not None and monitor.state in (State.DOWN, State.DEGRADED, State.UNKNOWN):
+        return f"The first thing that is wrong: {layer(monitor.failure.layer)}."
+    if monitor.suspect:
+        return "The last check failed. It is being confirmed before anybody is told."
+    if monitor.flapping:
+        return "It keeps changing between up and down, so single changes are not told."
+    if monitor.last_run is None:
+        return "The first result appears here by itself."
+    return {
+        State.UP: "Every layer answers and every condition holds.",
+        State.MAINTENANCE: "It is checked, and nobody is told.",
+        State.UNKNOWN: "There is no result that could be judged.",
+    }.get(monitor.state, f"It is {STATE_WORD[monitor.state].lower()}.")
+
+
+def last_rungs(site: Site, monitor: MonitorView) -> tuple[Rung, ...]:
+    """The ladder of the newest run, or of the kind while there is none."""
+    kind = site.kinds.get(monitor.kind)
+    order = kind.ladder if kind else ()
+    run = monitor.last_run
+    if run is None:
+        return rungs(order, {}, failure=None)
+    return rungs(order, run.phases_ms, failure=run.failure)
+
+
+def phase_names(history: HistoryView) -> tuple[str, ...]:
+    """The phases that any point of the chart has, in the order in which they run."""
+    return tuple(dict.fromkeys(name for point in history.points for name in point.phases_ms))
+
+
+def long_words(history: HistoryView) -> str:
+    """Ninety days in words: the share that was up, and the exact time that was not."""
+    up = sum(day.up_s + day.degraded_s for day in history.days)
+    down = sum(day.down_s for day in history.days)
+    unknown = sum(day.unknown_s for day in history.days)
+    if up + down <= 0:
+        return "not watched yet"
+    words = [f"{percent(up / (up + down))} up", f"{seconds(down)} down" if down else "no downtime"]
+    return " · ".join(words + ([f"{seconds(unknown)} unknown"] if unknown else []))
+
+
+def shown_facts(run: RunView | None) -> tuple[tuple[str, str], ...]:
+    """The facts of a run as text, the first of them only: a page is not a dump."""
+    if run is None:
+        return ()
+    shown = [(name, str(value)) for name, value in run.facts.items() if value is not None]
+    return tuple(shown[:MAX_FACTS])
+
+
+def snippets(url: str) -> tuple[tuple[str, str], ...]:
+    """How jobs of several kinds report to this address, to be copied."""
+    return (
+        ("Shell, after a job", f"your-job && curl -fsS -m 10 --retry 5 {url}"),
+        (
+            "Shell, with its exit status",
+            f'your-job; curl -fsS -m 10 --retry 5 "{url}/$?"',
+        ),
+        ("Crontab", f"30 0 * * * your-job && curl -fsS -m 10 --retry 5 -o /dev/null {url}"),
+        (
+            "Python",
+            f'import urllib.request\n\nurllib.request.urlopen("{url}", timeout=10)',
+        ),
+    )
+
+
+def _back(request: Request, said: str) -> Response:
+    return to(f"/monitors/{request.path_params['slug']}", said=said)
+
+
+async def _id(site: Site, request: Request, scope: Scope) -> str:
+    return (await site.services.monitors.get(scope, request.path_params["slug"])).id
+
+
+async def _run(site: Site, request: Request, scope: Scope) -> Response:
+    await site.services.monitors.run_now(scope, await _id(site, request, scope))
+    return _back(request, "checking")
+
+
+async def _pause(site: Site, request: Request, scope: Scope) -> Response:
+    await site.services.monitors.pause(scope, await _id(site, request, scope))
+    return _back(request, "paused")
+
+
+async def _resume(site: Site, request: Request, scope: Scope) -> Response:
+    await site.services.monitors.resume(scope, await _id(site, request, scope))
+    return _back(request, "resumed")
+
+
+async def _remove(site: Site, request: Request, scope: Scope) -> Response:
+    await site.services.monitors.remove(scope, await _id(site, request, scope))
+    return to("/", said="removed")
