@@ -25,6 +25,7 @@ from lifesign.service.settings import (
     SettingsError,
     parse_settings,
     pydantic_problems,
+    sentences,
     shown_settings,
     stored_settings,
     with_kept_secrets,
@@ -309,5 +310,5 @@ def _parsed(draft: Mapping[str, object]) -> ChannelDraft:
 
 
 def _invalid(problems: Problems) -> InvalidError:
-    said = "; ".join(f"{field}: {reason}" for field, reason in problems)
-    return InvalidError(f"The channel cannot be used as written: {said}.", problems=problems)
+    said = sentences(problems)
+    return InvalidError(f"The channel cannot be used as written: {said}", problems=problems)

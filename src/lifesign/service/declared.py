@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from lifesign.config import ConfigError, Loaded, Problem
 from lifesign.config.declared import ChannelConfig, MonitorConfig, PolicyConfig, RouteConfig
@@ -221,9 +222,17 @@ def with_made(
     made = {
         name: stored[name]
         for name, info in model.model_fields.items()
-        if info.default_factory is not None and name not in given and name in stored
+        if name not in given and name in stored and _is_made_up(info)
     }
     return {**made, **given}
+
+
+def _is_made_up(info: FieldInfo) -> bool:
+    """Whether the default is another one each time, and not just an empty list."""
+    if info.default_factory is None:
+        return False
+    values = [info.get_default(call_default_factory=True, validated_data={}) for _ in range(2)]
+    return bool(values[0] != values[1])
 
 
 def _id(prefix: str, name: str) -> str:

@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    WithJsonSchema,
 )
 
 from lifesign.config.problems import nearest
@@ -26,6 +27,7 @@ from lifesign.service.settings import (
     SettingsError,
     parse_settings,
     pydantic_problems,
+    sentences,
     stored_settings,
     with_kept_secrets,
 )
@@ -62,7 +64,8 @@ def lines(value: object) -> object:
     return value
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds)]
+_SECONDS_SCHEMA = {"anyOf": [{"type": "number"}, {"type": "string"}], "examples": ["30s", 30]}
+Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema(_SECONDS_SCHEMA)]
 Tag = Annotated[str, StringConstraints(pattern=r"^[^\s,]{1,64}$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 Condition = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
@@ -290,5 +293,5 @@ def _condition_problems(texts: tuple[str, ...]) -> Problems:
 
 
 def _invalid(problems: Problems) -> InvalidError:
-    said = "; ".join(f"{field}: {reason}" for field, reason in problems)
-    return InvalidError(f"The monitor cannot be used as written: {said}.", problems=problems)
+    said = sentences(problems)
+    return InvalidError(f"The monitor cannot be used as written: {said}", problems=problems)

@@ -33,6 +33,13 @@ class Live:
         """How many follow at this moment."""
         return self._followers
 
+    def ensure_room(self) -> None:
+        """Raise BusyError when one more could not follow."""
+        if self._followers >= MAX_FOLLOWERS:
+            raise BusyError(
+                f"{MAX_FOLLOWERS} readers follow the events already.", remedy="Try again later."
+            )
+
     async def recent(self, scope: Scope, limit: int) -> tuple[Event, ...]:
         """The newest stored events, newest first."""
         require(scope, Grant.READ)
@@ -49,10 +56,7 @@ class Live:
         A `resync` event's id is where the reader is then. Raises BusyError when too many follow.
         """
         require(scope, Grant.READ)
-        if self._followers >= MAX_FOLLOWERS:
-            raise BusyError(
-                f"{MAX_FOLLOWERS} readers follow the events already.", remedy="Try again later."
-            )
+        self.ensure_room()
         self._followers += 1
         try:
             with self._bus.follow(Topic.EVENTS, room=self._room) as ear:

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from lifesign.clock import Clock
@@ -77,6 +78,13 @@ class MonitorViews:
         """The address that jobs of this monitor ping; empty for a monitor that is not pinged."""
         key = ping_key(monitor)
         return f"{self._public_url}/ping/{key}" if key else ""
+
+    def period_of(self, monitor: Monitor) -> timedelta:
+        """How often a job is to report; the interval of a monitor whose settings say nothing of it."""
+        period = None
+        with suppress(UnknownKindError, SettingsError):
+            period = getattr(self._reader.settings_of(monitor), "period", None)
+        return period if isinstance(period, timedelta) else timedelta(seconds=monitor.interval_s)
 
     def _shown(self, monitor: Monitor) -> tuple[str, Mapping[str, object]]:
         """Target and settings without secrets; of a monitor that no kind understands any more, only the names."""

@@ -22,7 +22,7 @@ from lifesign.service.access import require, require_writable
 from lifesign.service.drafts import Tag, words
 from lifesign.service.keys import new_id
 from lifesign.service.news import News
-from lifesign.service.settings import Problems, pydantic_problems
+from lifesign.service.settings import Problems, pydantic_problems, sentences
 from lifesign.store import Store
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -166,5 +166,5 @@ def _parsed(draft: Mapping[str, object]) -> RouteDraft:
 
 
 def _invalid(problems: Problems) -> InvalidError:
-    said = "; ".join(f"{field}: {reason}" for field, reason in problems)
-    return InvalidError(f"The route cannot be used as written: {said}.", problems=problems)
+    said = sentences(problems)
+    return InvalidError(f"The route cannot be used as written: {said}", problems=problems)

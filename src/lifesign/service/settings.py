@@ -48,6 +48,11 @@ def pydantic_problems(
     )
 
 
+def sentences(problems: Problems) -> str:
+    """The problems in a row, for the detail of an error."""
+    return " ".join(f"{field}: {reason.rstrip('.')}." for field, reason in problems)
+
+
 def stored_settings(settings: BaseModel) -> dict[str, object]:
     """The settings as JSON values with secrets in clear: what is given to the store, which encrypts them."""
     return _revealed(settings, lambda secret: secret)

@@ -36,6 +36,7 @@ class Sightings:
             _heartbeat(
                 row,
                 view,
+                period=self._views.period_of(row.monitor),
                 last_at=ping.at if (ping := pings.get(view.id)) else None,
                 action=ping.action if ping else "",
                 now=now,
@@ -76,11 +77,17 @@ class Sightings:
 
 
 def _heartbeat(
-    row: MonitorRow, view: MonitorView, *, last_at: datetime | None, action: str, now: datetime
+    row: MonitorRow,
+    view: MonitorView,
+    *,
+    period: timedelta,
+    last_at: datetime | None,
+    action: str,
+    now: datetime,
 ) -> HeartbeatView:
     due_at = _instant(row.last.facts.get("due_at")) if row.last is not None else None
     if due_at is None and row.monitor.created_at is not None:
-        due_at = row.monitor.created_at + _period(row)
+        due_at = row.monitor.created_at + period
     overdue_s = max(0.0, (now - due_at).total_seconds()) if due_at is not None else 0.0
     return HeartbeatView(
         monitor=view,
@@ -90,11 +97,6 @@ def _heartbeat(
         due_at=due_at,
         overdue_s=0.0 if view.paused else overdue_s,
     )
-
-
-def _period(row: MonitorRow) -> timedelta:
-    """How long after its making a job that has never run is due; a heartbeat's interval is its period's stand-in."""
-    return timedelta(seconds=row.monitor.interval_s)
 
 
 def _certificate(view: MonitorView, *, now: datetime) -> CertificateView:
