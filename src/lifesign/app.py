@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from starlette.applications import Starlette
 
 from lifesign.api.app import build_api
 from lifesign.bus import LocalBus
@@ -83,18 +84,22 @@ async def assemble(
         )  # fmt: skip
         services = build_services(
             store=store, kinds=kinds, channel_kinds=channel_kinds, bus=bus, net=net, clock=clock,
-            config=config, engine_gauges=engine.gauges,
+            config=config, engine_gauges=engine.reading, engine_problems=engine.problems,
+            config_file=loaded.file,
         )  # fmt: skip
         if declare:
             await apply_declared(services, store, loaded)
         mcp = await stack.enter_async_context(mcp_app(services, config=config, clock=clock))
         pages = build_pages(
-            services, kinds=kinds, channel_kinds=channel_kinds, clock=clock, config=config
-        )
+            services, kinds=kinds, clock=clock,
+            base_url=str(config.base_url or ""), config_file=str(loaded.file or ""),
+        )  # fmt: skip
         api = build_api(
-            services, kinds=kinds, channel_kinds=channel_kinds, clock=clock, config=config
-        )
-        yield Application(config, store, services, engine, _faces(api=api, mcp=mcp, pages=pages))
+            services, kinds=kinds, channel_kinds=channel_kinds, clock=clock, config=config,
+            trusted_proxies=config.trusted_proxies, metrics_public=config.metrics_public,
+        )  # fmt: skip
+        faces = _faces(api=api, mcp=mcp, pages=Starlette(routes=pages))
+        yield Application(config, store, services, engine, faces)
 
 
 def _faces(*, api: ASGIApp, mcp: ASGIApp, pages: ASGIApp) -> ASGIApp:

@@ -1,7 +1,7 @@
 """From the environment, the file and the command line to one checked `Config`, or to what is wrong."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ class Loaded:
 
     config: Config
     origins: Origins
+    file: Path | None = None
 
     def problem_at(self, loc: Loc, message: str, *, suggestion: str = "") -> Problem:
         """A problem with what stands at `loc`, such as `("monitors", 2, "kind")`."""
@@ -63,7 +64,7 @@ def load_config(
         places |= origin.places
         hidden -= frozenset(origin.places)
     default = Place(str(path) if path else "configuration")
-    return _checked(values, Origins(places, hidden, default))
+    return replace(_checked(values, Origins(places, hidden, default)), file=path)
 
 
 def _checked(values: dict[str, Any], origins: Origins) -> Loaded:

@@ -130,6 +130,13 @@ class Config(Section):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The mildest level that is written."
     )
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
+        default=(),
+        description="Networks of reverse proxies that are believed when they say who is calling.",
+    )
+    metrics_public: bool = Field(
+        default=False, description="Whether `/metrics` answers without a token."
+    )
     egress: EgressConfig = Field(
         default=EgressConfig(), description="Where probes and channels may connect to."
     )

@@ -83,6 +83,31 @@ class Engine:
         )
         self.ready = asyncio.Event()
 
+    def reading(self) -> Mapping[str, float]:
+        """The engine's figures for health pages and metrics; `_ms` and `_s` are units, `_total` counts."""
+        gauges = self.gauges
+        late_p50_ms, late_p99_ms, late_max_ms = gauges.late_ms()
+        now_s = self._parts.clock.monotonic()
+        return {
+            "late_p50_ms": late_p50_ms,
+            "late_p99_ms": late_p99_ms,
+            "late_max_ms": late_max_ms,
+            "running": gauges.running,
+            "waiting": gauges.waiting,
+            "silent_s": now_s - gauges.beats.get("scheduler", now_s),
+            "runs_total": gauges.runs,
+            "skipped_total": gauges.skipped,
+            "commits_total": gauges.commits,
+            "commit_failures_total": gauges.commit_failures,
+            "deliveries_sent_total": gauges.deliveries_sent,
+            "deliveries_failed_total": gauges.deliveries_failed,
+            "clock_jumps_total": gauges.clock_jumps,
+        }
+
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with Lifesign itself, in words."""
+        return tuple(self.gauges.problems.values())
+
     async def run(self, stop: asyncio.Event) -> None:
         """Live until `stop` is set, then drain."""
         with self._parts.bus.follow(Topic.CHANGES, room=CHANGES_ROOM) as changes:
