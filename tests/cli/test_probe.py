@@ -200,3 +200,7 @@ def test_text_of_the_target_cannot_steer_the_terminal(lifesign):
         _, out, _ = lifesign("probe", server.url)
 
     assert "\x1b" not in out
+
+
+def test_mcp_stdio_is_the_command_mcp(lifesign):
+    assert lifesign("--mcp-stdio", "--help") == lifesign("mcp", "--help")

@@ -187,3 +187,18 @@ def test_the_kind_is_passive_and_confirms_at_once_and_hides_its_key():
 def test_settings_that_make_no_sense_are_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         HeartbeatSettings.model_validate(bad)
+
+
+@pytest.mark.parametrize("given", ["1h30m", "PT1H30M", 5400, 5400.0])
+def test_durations_are_read_as_people_and_programs_write_them(given):
+    settings = HeartbeatSettings.model_validate({"period": given})
+
+    assert settings.period == timedelta(minutes=90)
+    assert settings.model_dump(mode="json")["period"] == "1h30m"
+    assert HeartbeatSettings.model_validate(settings.model_dump(mode="json")) == settings
+
+
+@pytest.mark.parametrize("bad", [True, "soon", "1x", "60", None, [1]])
+def test_durations_that_cannot_be_read_are_refused(bad):
+    with pytest.raises(ValueError, match="period"):
+        HeartbeatSettings.model_validate({"period": bad})

@@ -58,7 +58,9 @@ class Finished:
 
 
 def probe(  # noqa: PLR0917 - Typer calls it by name
-    target: Annotated[str, typer.Argument(help="A URL, host:port, or MCP endpoint.")],
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET", help="A URL, host:port, or MCP endpoint.")
+    ],
     kind: Annotated[
         str | None, typer.Option(help="What to take it for, when the guess would be wrong.")
     ] = None,

@@ -7,16 +7,34 @@ that already pings needs a new address and nothing else.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 from uuid import UUID, uuid4
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from lifesign.core.model import Failure, Observation, Ping, Policy, Reason
-from lifesign.core.units import format_duration
+from lifesign.core.units import format_duration, parse_duration
 from lifesign.probes.registry import ProbeContext, probe
 
 MAX_OPEN_RUNS = 100
 """Started runs that are remembered at once; the oldest is forgotten first."""
+
+
+def _read_duration(value: object) -> object:
+    """`1h30m` as people write it; numbers are seconds, and ISO 8601 (`PT1H`) is left to pydantic."""
+    if isinstance(value, bool):
+        raise ValueError("a duration is written with its unit, such as 30s or 1h30m")  # noqa: TRY004
+    is_worded = isinstance(value, str) and not value.strip().startswith("P")
+    return parse_duration(str(value)) if is_worded else value
+
+
+Span = Annotated[
+    timedelta,
+    BeforeValidator(_read_duration),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema({"type": "string", "format": "duration-units", "examples": ["1h", "1d"]}),
+]
+"""A `timedelta` that is written as `1h30m`."""
 
 
 class HeartbeatSettings(BaseModel):
@@ -27,21 +45,21 @@ class HeartbeatSettings(BaseModel):
     uuid: UUID = Field(
         default_factory=uuid4, title="Ping key", description="The last part of the ping URL."
     )
-    period: timedelta = Field(
+    period: Span = Field(
         default=timedelta(days=1),
         ge=timedelta(seconds=10),
         le=timedelta(days=366),
         title="Period",
         description="A ping is due this long after the last one.",
     )
-    grace: timedelta = Field(
+    grace: Span = Field(
         default=timedelta(hours=1),
         ge=timedelta(0),
         le=timedelta(days=366),
         title="Grace",
         description="How much later than due a ping may come before anyone is told.",
     )
-    max_run: timedelta | None = Field(
+    max_run: Span | None = Field(
         default=None,
         gt=timedelta(0),
         le=timedelta(days=366),
