@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+
 from lifesign.bus import Bus, Change, LocalBus, Topic
 from lifesign.bus import local as local_bus
 
@@ -19,8 +20,8 @@ async def test_work_is_taken_once_in_order_and_in_bounded_handfuls(bus: Bus) -> 
     for number in range(5):
         await bus.publish(Topic.RUNS, number)
 
-    assert [0, 1, 2] == await bus.take(Topic.RUNS, 3)
-    assert [3, 4] == await bus.take(Topic.RUNS, 3)
+    assert await bus.take(Topic.RUNS, 3) == [0, 1, 2]
+    assert await bus.take(Topic.RUNS, 3) == [3, 4]
 
 
 async def test_taking_waits_for_work(bus: Bus) -> None:
@@ -31,15 +32,15 @@ async def test_taking_waits_for_work(bus: Bus) -> None:
     await bus.publish(Topic.RUNS, "run")
 
     async with asyncio.timeout(5):
-        assert ["run"] == await taking
+        assert await taking == ["run"]
 
 
 async def test_closing_hands_over_what_is_left_and_then_nothing(bus: Bus) -> None:
     await bus.publish(Topic.RUNS, "last")
     bus.close()
 
-    assert ["last"] == await bus.take(Topic.RUNS, 3)
-    assert [] == await bus.take(Topic.RUNS, 3)
+    assert await bus.take(Topic.RUNS, 3) == ["last"]
+    assert await bus.take(Topic.RUNS, 3) == []
 
 
 async def test_closing_ends_a_wait(bus: Bus) -> None:
@@ -48,7 +49,7 @@ async def test_closing_ends_a_wait(bus: Bus) -> None:
     bus.close()
 
     async with asyncio.timeout(5):
-        assert [] == await taking
+        assert await taking == []
 
 
 async def test_a_full_topic_holds_its_publisher_back(
@@ -65,7 +66,7 @@ async def test_a_full_topic_holds_its_publisher_back(
 
     async with asyncio.timeout(5):
         await publishing
-        assert [2, 3] == await bus.take(Topic.RUNS, 9)
+        assert await bus.take(Topic.RUNS, 9) == [2, 3]
 
 
 async def test_news_is_heard_by_all_who_follow_from_then_on(bus: Bus) -> None:
@@ -85,8 +86,8 @@ async def test_a_slow_follower_loses_the_oldest_and_knows_it(bus: Bus) -> None:
             await bus.publish(Topic.EVENTS, number)
         bus.close()
 
-        assert [3, 4] == [news async for news in ear]
-        assert 3 == ear.lost
+        assert [news async for news in ear] == [3, 4]
+        assert ear.lost == 3
 
 
 async def test_one_knows_whether_anybody_listens(bus: Bus) -> None:
