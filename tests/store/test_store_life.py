@@ -11,9 +11,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from lifesign.core.errors import InvalidError
+from lifesign.core.errors import ConflictError, InvalidError
 from lifesign.core.model import Batch, Monitor
-from lifesign.store import SchemaError, Store, open_store
+from lifesign.store import SchemaError, StorageError, Store, open_store
 from lifesign.store.tables import metadata
 from store.making import OURS, T0, a_monitor, a_ping, a_run, a_state, an_alert
 
@@ -148,13 +148,30 @@ async def test_a_full_disk_makes_the_store_unhealthy_until_a_write_succeeds(tmp_
         async with store._database.write() as connection:
             pages = (await connection.execute(text("PRAGMA page_count"))).scalar_one()
         await _limit_pages(store, pages + 2)
-        with pytest.raises(Exception, match="full"):
+        with pytest.raises(StorageError, match="full") as refused:
             await store.monitors.add(OURS, monitor)
+        assert "xxx" not in str(refused.value)
         assert not await store.healthy()
 
         await _limit_pages(store, 1_000_000)
         await store.monitors.add(OURS, monitor)
         assert await store.healthy()
+
+
+async def test_a_refused_row_is_no_illness(store: Store):
+    await store.monitors.add(OURS, a_monitor())
+    await store.observations.commit(Batch(alerts=(an_alert(),)))
+
+    with pytest.raises(ConflictError):
+        await store.observations.commit(Batch(alerts=(an_alert("a2"),)))
+
+    assert await store.healthy()
+
+
+async def test_a_server_that_is_away_is_named():
+    with pytest.raises(StorageError, match="failed at"):
+        async with open_store("postgresql://127.0.0.1:1/none"):
+            pass
 
 
 async def _limit_pages(store: Store, pages: int) -> None:

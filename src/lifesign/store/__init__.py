@@ -1,6 +1,7 @@
 """Storage: SQLite or PostgreSQL behind one set of repositories. All SQL lives in this package."""
 
 from lifesign.store.cursors import MAX_LIMIT
+from lifesign.store.database import StorageError
 from lifesign.store.engine import Store, open_store
 from lifesign.store.migrate import SchemaError
 from lifesign.store.monitors import slugify
@@ -43,6 +44,7 @@ __all__ = [
     "Retention",
     "SchemaError",
     "Session",
+    "StorageError",
     "Store",
     "StoredRun",
     "Uptime",

@@ -9,14 +9,21 @@ from typing import Any, Protocol
 
 import aiosqlite
 from sqlalchemy import URL, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from lifesign.core.errors import InvalidError
+from lifesign.core.errors import BusyError, InvalidError
 
 _BUSY_MS = 5000
 _READERS = 4
 _POSTGRES_CONNECTIONS = 10
+
+
+class StorageError(BusyError):
+    """The database cannot do its work now: disk full, file locked, server away. Trying again later is right."""
+
+    code = "storage"
 
 
 class Database(Protocol):
@@ -59,25 +66,32 @@ class SQLiteDatabase:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """See `Database.read`."""
-        async with self._readers.connect() as connection:
-            yield connection
+        try:
+            async with self._readers.connect() as connection:
+                yield connection
+        except (DBAPIError, PoolTimeoutError) as error:
+            raise _named(error, "reading") from error
 
     @asynccontextmanager
     async def write(self, *, durable: bool = True) -> AsyncIterator[AsyncConnection]:
         """See `Database.write`. `synchronous` can only be set between transactions."""
-        async with self._lock, self._writer.connect() as connection:
-            try:
-                await self._promise(connection, durable=durable)
-                await connection.exec_driver_sql("BEGIN IMMEDIATE")
-                yield connection
-                await connection.exec_driver_sql("COMMIT")
-            except BaseException as error:
-                if isinstance(error, DBAPIError):
-                    self.last_failure = str(error.orig)
-                if not connection.invalidated:
-                    await _roll_back(connection)
-                raise
-            self.last_failure = ""
+        try:
+            async with self._lock, self._writer.connect() as connection:
+                try:
+                    await self._promise(connection, durable=durable)
+                    await connection.exec_driver_sql("BEGIN IMMEDIATE")
+                    yield connection
+                    await connection.exec_driver_sql("COMMIT")
+                except BaseException:
+                    if not connection.invalidated:
+                        await _roll_back(connection)
+                    raise
+        except IntegrityError:
+            raise
+        except (DBAPIError, PoolTimeoutError) as error:
+            self.last_failure = str(error)
+            raise _named(error, "writing") from error
+        self.last_failure = ""
 
     async def copy_to(self, path: Path) -> None:
         """A consistent copy in a new file: VACUUM INTO sees one snapshot and blocks no writer.
@@ -119,15 +133,22 @@ class PostgreSQLDatabase:
     def __init__(self, url: URL) -> None:
         self.last_failure = ""
         self._engine = create_async_engine(
-            url, pool_size=_POSTGRES_CONNECTIONS, max_overflow=0, pool_pre_ping=True
+            url,
+            pool_size=_POSTGRES_CONNECTIONS,
+            max_overflow=0,
+            pool_pre_ping=True,
+            hide_parameters=True,
         )
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """See `Database.read`."""
-        async with self._engine.connect() as connection:
-            options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-            yield await connection.execution_options(**options)
+        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        try:
+            async with self._engine.connect() as connection:
+                yield await connection.execution_options(**options)
+        except (DBAPIError, PoolTimeoutError) as error:
+            raise _named(error, "reading") from error
 
     @asynccontextmanager
     async def write(self, *, durable: bool = True) -> AsyncIterator[AsyncConnection]:
@@ -137,14 +158,25 @@ class PostgreSQLDatabase:
                 if not durable:
                     await connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
                 yield connection
-        except DBAPIError as error:
-            self.last_failure = str(error.orig)
+        except IntegrityError:
             raise
+        except (DBAPIError, PoolTimeoutError) as error:
+            self.last_failure = str(error)
+            raise _named(error, "writing") from error
         self.last_failure = ""
 
     async def close(self) -> None:
         """See `Database.close`."""
         await self._engine.dispose()
+
+
+def _named(error: DBAPIError | PoolTimeoutError, doing: str) -> StorageError:
+    """What went wrong in the driver's words, without the statement and what was in it."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return StorageError(
+        f"The database failed at {doing}: {cause}",
+        remedy="Look at the disk's free space and at the database; it is tried again.",
+    )
 
 
 async def _roll_back(connection: AsyncConnection) -> None:
@@ -165,6 +197,7 @@ def _sqlite_engine(url: URL, *, size: int, writes: bool) -> AsyncEngine:
         pool_size=size,
         max_overflow=0,
         pool_timeout=60,
+        hide_parameters=True,
         pool_reset_on_return=None if writes else "rollback",
     )
 

@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from sqlalchemy import make_url, text
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError
 
 from lifesign.core.errors import InvalidError
 from lifesign.store.alerts import AlertRepository
 from lifesign.store.channels import ChannelRepository
-from lifesign.store.database import Database, SQLiteDatabase, connect
+from lifesign.store.database import Database, SQLiteDatabase, StorageError, connect
 from lifesign.store.events import EventRepository
 from lifesign.store.migrate import migrate
 from lifesign.store.monitors import MonitorRepository
@@ -48,7 +48,7 @@ class Store:
         try:
             async with asyncio.timeout(_HEALTH_DEADLINE_S), self._database.read() as connection:
                 await connection.execute(text("SELECT version_num FROM alembic_version"))
-        except (SQLAlchemyError, TimeoutError):
+        except (StorageError, TimeoutError):
             return False
         return not self._database.last_failure
 
