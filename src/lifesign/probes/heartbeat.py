@@ -50,6 +50,7 @@ class HeartbeatSettings(BaseModel):
         ge=timedelta(seconds=10),
         le=timedelta(days=366),
         title="Period",
+        json_schema_extra={"default": "1d"},
         description="A ping is due this long after the last one.",
     )
     grace: Span = Field(
@@ -57,6 +58,7 @@ class HeartbeatSettings(BaseModel):
         ge=timedelta(0),
         le=timedelta(days=366),
         title="Grace",
+        json_schema_extra={"default": "1h"},
         description="How much later than due a ping may come before anyone is told.",
     )
     max_run: Span | None = Field(
