@@ -1,7 +1,8 @@
 """What one probe costs at the wire: new connections through `HTTPConnection`, all phases, against a local nginx.
 
-    python bench/raw_probe.py [--seconds 3] [--in-flight 64] [--stock] [--only http|https|keepalive]
+    python bench/raw_probe.py [--seconds 3] [--in-flight 64] [--stock] [--only "http kind"]
 
+The two `kind` rows are the whole http kind, facts and certificate included.
 Prints probes per CPU-second of this process (user + system). nginx runs on the last CPU, the prober on the first.
 """
 
@@ -20,9 +21,12 @@ from pathlib import Path
 import trustme
 import uvloop
 
+from lifesign.clock import SystemClock
 from lifesign.net import Net
 from lifesign.net.http import HTTPConnection, Request, parse_url
 from lifesign.net.tls import TLSOptions
+from lifesign.probes.http import HTTPSettings, probe_http
+from lifesign.probes.registry import ProbeContext
 
 HTTP_PORT, HTTPS_PORT = 28080, 28443
 CONFIG = """
@@ -88,6 +92,14 @@ async def run(name: str, scheme: str, port: int, *, options, authority_pem: str)
                 response = await connection.exchange(request, deadline=deadline, phases=phases)
             counts[response.status != 200] += 1
 
+    async def whole_kind() -> None:
+        settings = HTTPSettings(url=str(url), ca_pem=authority_pem)
+        memory: dict[str, object] = {}
+        while loop.time() < until:
+            context = ProbeContext(net, SystemClock(), loop.time() + 10, memory=memory)
+            seen = await probe_http(settings, context)
+            counts[seen.facts.get("status") != 200] += 1
+
     async def kept() -> None:
         deadline = loop.time() + 60
         phases: dict[str, float] = {}
@@ -98,15 +110,16 @@ async def run(name: str, scheme: str, port: int, *, options, authority_pem: str)
                 response = await connection.exchange(request, deadline=deadline, phases=phases)
                 counts[response.status != 200] += 1
 
+    work = {"keepalive": kept, "http kind": whole_kind, "https kind": whole_kind}.get(name, fresh)
     await wait_for(port)
     net.trust.context(tls)
     began, cpu = time.perf_counter(), _cpu()
     async with asyncio.TaskGroup() as group:
         for _ in range(options.in_flight):
-            group.create_task(kept() if name == "keepalive" else fresh())
+            group.create_task(work())
     wall, spent = time.perf_counter() - began, _cpu() - cpu
     print(
-        f"{name:10} {counts[0] / spent:8.0f} per CPU-second   {counts[0] / wall:8.0f}/s at "
+        f"{name:11} {counts[0] / spent:8.0f} per CPU-second   {counts[0] / wall:8.0f}/s at "
         f"{100 * spent / wall:3.0f} % CPU   {counts[1]} bad   {1e6 * spent / max(counts[0], 1):.0f} µs each"
     )
 
@@ -134,6 +147,8 @@ def main() -> None:
             ("http", "http", HTTP_PORT),
             ("https", "https", HTTPS_PORT),
             ("keepalive", "http", HTTP_PORT),
+            ("http kind", "http", HTTP_PORT),
+            ("https kind", "https", HTTPS_PORT),
         ):
             if options.only in {"", name}:
                 start(run(name, scheme, port, options=options, authority_pem=pem))

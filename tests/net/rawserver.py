@@ -26,6 +26,8 @@ class RawServers:
         self.stack = AsyncExitStack()
         self.accepted = 0
         self.open: set[asyncio.StreamWriter] = set()
+        self.idle = asyncio.Event()
+        self.idle.set()
         self.heard: list[bytes] = []
 
     async def start(self, script: Script, *, context: ssl.SSLContext | None = None) -> int:
@@ -34,6 +36,7 @@ class RawServers:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self.accepted += 1
             self.open.add(writer)
+            self.idle.clear()
             try:
                 await script(reader, writer)
             except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
@@ -41,6 +44,8 @@ class RawServers:
             finally:
                 writer.transport.abort()
                 self.open.discard(writer)
+                if not self.open:
+                    self.idle.set()
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
         self.stack.push_async_callback(self._stop, server)

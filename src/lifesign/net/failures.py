@@ -37,7 +37,6 @@ _REMEDIES: Mapping[str, str] = MappingProxyType(
         "tls/handshake_timeout": "Check that the port speaks TLS and that the server is not overloaded.",
         "http/first_byte_timeout": "Check what the service waits for (database, upstream, worker pool) or allow more time.",
         "http/read_timeout": "Check why the body comes so slowly, or allow more time.",
-        "http/send_timeout": "Check why the service does not read the request.",
         "http/bad_response": "Check that the port speaks HTTP and that no proxy spoils the answer.",
         "http/header_too_large": "Check what fills the response headers; 64 kB in 100 lines is the limit.",
         "http/body_too_large": "Watch a smaller page; compressed bodies may grow a hundredfold at most.",

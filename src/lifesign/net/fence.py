@@ -148,9 +148,12 @@ class Fence:
         return admitted
 
     def check_name(self, host: str) -> None:
-        """Refuse names that mean this machine or its cloud, whatever they resolve to. Raises `NetError`."""
+        """Refuse names that mean this machine or its cloud before they are looked up. Raises `NetError`.
+
+        With an allow list the addresses alone decide on local names, since it may well mean them.
+        """
         name = host.rstrip(".")
-        is_local = self.is_public and (
+        is_local = (self.is_public and not self._allow) and (
             name == "localhost" or name.endswith(_LOCAL_ENDINGS) or not {".", ":"} & set(name)
         )
         if name in _METADATA_NAMES or is_local:

@@ -122,6 +122,7 @@ def _guess(text: str) -> Mapping[str, object] | None:
     target=_target,
     ladder=("dns",),
     guess=_guess,
+    specificity=20,
 )
 async def probe_dns(settings: DNSSettings, ctx: ProbeContext) -> Observation:
     """Ask once (retrying lost packets within the deadline) and report the records."""

@@ -126,9 +126,18 @@ class HTTPSettings(BaseModel):
     def _check_ca(cls, value: str | None) -> str | None:
         return check_authority(value) if value else None
 
+    @field_validator("bearer_token")
+    @classmethod
+    def _check_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(
+            r"[\x21-\x7e]*", value.get_secret_value().strip()
+        ):
+            raise ValueError("a token is one word of ASCII characters")
+        return value or None
+
     @model_validator(mode="after")
     def _one_credential(self) -> "HTTPSettings":
-        if self.bearer_token is not None and self.username is not None:
+        if self.bearer_token and self.username:
             raise ValueError("give either a user name and password or a bearer token")
         return self
 
@@ -229,9 +238,10 @@ class _Prepared:
 
 def _prepare(settings: HTTPSettings) -> _Prepared:
     headers = [(name, value.get_secret_value()) for name, value in settings.headers.items()]
-    if settings.bearer_token is not None:
-        headers.append(("Authorization", f"Bearer {settings.bearer_token.get_secret_value()}"))
-    elif settings.username is not None:
+    if settings.bearer_token:
+        token = settings.bearer_token.get_secret_value().strip()
+        headers.append(("Authorization", f"Bearer {token}"))
+    elif settings.username:
         password = settings.password.get_secret_value() if settings.password else ""
         pair = base64.b64encode(f"{settings.username}:{password}".encode()).decode()
         headers.append(("Authorization", f"Basic {pair}"))

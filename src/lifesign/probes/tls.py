@@ -96,6 +96,7 @@ def _guess(text: str) -> Mapping[str, object] | None:
     ladder=("dns", "tcp", "tls"),
     implied=_implied,
     guess=_guess,
+    specificity=10,
     interval_s=3600.0,
 )
 async def probe_tls(settings: TLSSettings, ctx: ProbeContext) -> Observation:
