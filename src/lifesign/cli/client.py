@@ -141,8 +141,9 @@ def _refuse(response: httpx2.Response) -> NoReturn:
     except ValueError:
         problem = {}
     said = problem if isinstance(problem, dict) else {}
-    fields = [f"\n  {p['field']}: {p['reason']}" for p in said.get("problems") or ()]
     detail = str(said.get("detail") or f"Lifesign answered HTTP {response.status_code}.")
+    problems = [f"{p['field']}: {p['reason']}" for p in said.get("problems") or ()]
+    fields = [f"\n  {problem}" for problem in problems if problem not in detail]
     remedy = str(said.get("remedy") or "")
     if response.status_code == HTTPStatus.UNAUTHORIZED and not remedy:
         remedy = "Set LIFESIGN_TOKEN to a valid token; `lifesign token create` makes one."

@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import contextmanager
 from typing import BinaryIO
 
 import httpx2
@@ -44,10 +44,10 @@ async def _serve(place: Place) -> None:
         found = await find_daemon(place)
         if found is not None:
             await _carry(place, found, wire)
-            return
-    if not has_database(place):
-        raise no_daemon(place, offline=True)
-    await _serve_here(place)
+        elif has_database(place):
+            await _serve_here(place, wire)
+        else:
+            raise no_daemon(place, offline=True)
 
 
 async def _carry(place: Place, found: Found, wire: BinaryIO) -> None:
@@ -83,16 +83,25 @@ class _TokenOf(httpx2.Auth):
             yield request
 
 
-async def _serve_here(place: Place) -> None:
-    """Be the server, with the rights of whoever may read the data directory."""
-    async with AsyncExitStack() as stack:
-        with _stdout_for_protocol():
-            app = await stack.enter_async_context(opened(place))
-            # The SDK costs 60 MB, which the bridge need not pay.
-            module = importlib.import_module("lifesign.mcp.server")
-            scope = Scope(actor="stdio", grant=Grant.OPERATE)
-            server = module.build_server(app.services, lambda: scope, clock=SystemClock())
-        await server.run_stdio_async()
+async def _serve_here(place: Place, wire: BinaryIO) -> None:
+    """Be the server too: the same face in this process, for whoever may read the data directory."""
+
+    async def trusted(_secret: str) -> Scope:
+        return Scope(actor="stdio", grant=Grant.OPERATE)
+
+    # The face knows the services and so the database: 60 MB that the bridge need not pay.
+    face_module = importlib.import_module("lifesign.mcp.http")
+    async with (
+        opened(place) as app,
+        face_module.mcp_app(
+            app.services, config=app.config, clock=SystemClock(), authenticate=trusted
+        ) as face,
+        httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=face), headers={"Authorization": "Bearer stdio"}
+        ) as client,
+    ):
+        bridge = Bridge(client, "http://localhost/mcp", _writer(wire))
+        await bridge.run(lines_of(sys.stdin.buffer))
 
 
 @contextmanager

@@ -80,7 +80,7 @@ def add(  # noqa: PLR0917 - Typer calls it by name
         "paused": paused or None,
     }
     body = {key: value for key, value in draft.items() if value not in (None, {}, [])}
-    added = run(Place.of(url, data), lambda daemon: daemon.post("/monitors", body))
+    added = run(Place.of(url, data), lambda daemon: _add(daemon, body))
     if as_json:
         emit_json(added)
         return
@@ -162,6 +162,16 @@ def run_now(
         print_run(result)
     if result["state"] != State.UP:
         raise typer.Exit(EXIT_NOT_UP)
+
+
+async def _add(daemon: Daemon, draft: dict[str, Any]) -> Any:
+    """Add it; what reports by itself has no target, so that the word given for one is its name."""
+    if "kind" in draft:
+        passive = {kind["name"] for kind in await daemon.every("/kinds") if kind["passive"]}
+        if draft["kind"] in passive:
+            target = draft.pop("target")
+            draft = {"name": target} | draft
+    return await daemon.post("/monitors", draft)
 
 
 def parse_settings(pairs: list[str]) -> dict[str, Any]:

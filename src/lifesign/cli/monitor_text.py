@@ -40,7 +40,8 @@ def _cells(monitor: JSONObject) -> tuple[str, ...]:
 def print_monitor(monitor: JSONObject) -> None:
     """One monitor, a line a fact; then its last run."""
     state = state_word(State(monitor["state"]))
-    emit(f"{state} {paint(clean(monitor['name']), 'bold')}  for {age(monitor['since'])}")
+    lasting = f"  for {age(monitor['since'])}" if monitor["since"] else ""
+    emit(f"{state} {paint(clean(monitor['name']), 'bold')}{lasting}")
     facts = {
         "id": f"{monitor['id']} ({monitor['slug']})",
         "kind": monitor["kind"],
@@ -56,11 +57,12 @@ def print_monitor(monitor: JSONObject) -> None:
     for label, text in facts.items():
         if text:
             emit(f"  {label:<9} {text}")
-    if monitor["failure"]:
+    last = monitor.get("last_run")
+    if monitor["failure"] and why(monitor["failure"]) != why((last or {}).get("failure")):
         _print_failure(monitor["failure"])
-    if monitor.get("last_run"):
+    if last:
         emit()
-        print_run(monitor["last_run"])
+        print_run(last)
 
 
 def print_run(run: JSONObject) -> None:
@@ -99,6 +101,11 @@ def age(since: str | None) -> str:
         if seconds >= size:
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
+
+
+def moment(at: str | None) -> str:
+    """An instant to the minute, in UTC: `2026-11-20 13:57Z`."""
+    return f"{datetime.fromisoformat(at):%Y-%m-%d %H:%MZ}" if at else "never"
 
 
 def percent(fraction: float | None) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from lifesign.cli.client import AsJSON, Daemon, Data, Place, Url, run
+from lifesign.cli.monitor_text import moment
 from lifesign.cli.output import clean, emit, emit_json, emit_table, note
 from lifesign.core.errors import InvalidError
 from lifesign.core.scope import Grant
@@ -34,7 +35,8 @@ def create(  # noqa: PLR0917 - Typer calls it by name
     if as_json:
         emit_json(made)
         return
-    note(f"Token {made['name']} ({made['grant']}), good until {made['expires_at'] or 'revoked'}:")
+    end = f"good until {moment(made['expires_at'])}" if made["expires_at"] else "without an end"
+    note(f"Token {made['name']} ({made['grant']}), {end}:")
     emit(made["secret"])
 
 
@@ -49,7 +51,7 @@ def ls(url: Url = None, data: Data = None, as_json: AsJSON = False) -> None:
     if as_json:
         emit_json(found)
         return
-    heads = ("TOKEN", "NAME", "GRANT", "BEGINS", "EXPIRES", "LAST USED")
+    heads = ("TOKEN", "NAME", "GRANT", "STARTS WITH", "EXPIRES", "LAST USED")
     emit_table(heads, [_cells(token) for token in found])
 
 
@@ -80,6 +82,6 @@ def _cells(token: dict[str, Any]) -> tuple[str, ...]:
         clean(token["name"]),
         token["grant"],
         token["prefix"],
-        token["expires_at"] or "never",
-        token["last_used_at"] or "never",
+        moment(token["expires_at"]),
+        moment(token["last_used_at"]),
     )

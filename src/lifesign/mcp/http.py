@@ -35,29 +35,48 @@ from lifesign.service.services import Services
 _MAX_BODY_BYTES = 1 << 20
 """Our largest sound request is below 2 kB."""
 
+Authenticate = Callable[[str], Awaitable[Scope]]
 _Handle = Callable[[ASGIScope, Receive, Send], Awaitable[None]]
 
 
 @asynccontextmanager
-async def mcp_app(services: Services, *, config: Config, clock: Clock) -> AsyncIterator[ASGIApp]:
+async def mcp_app(
+    services: Services, *, config: Config, clock: Clock, authenticate: Authenticate | None = None
+) -> AsyncIterator[ASGIApp]:
     """The ASGI app to route `/mcp` to, for as long as the context is open.
+
+    `authenticate` turns a bearer token into a scope or raises UnauthenticatedError; API tokens when absent.
 
     Enter it in the lifespan of the whole app: the SDK's task group lives in a task of this context.
     """
-    face = MCPFace(services, doors=Doors.of(config), clock=clock)
-    async with asyncio.TaskGroup() as tasks:
-        keeper = tasks.create_task(face.keep(), name="mcp")
-        try:
-            yield face
-        finally:
-            keeper.cancel()
+    face = MCPFace(
+        services,
+        doors=Doors.of(config),
+        clock=clock,
+        authenticate=authenticate or services.people.authenticate_token,
+    )
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            keeper = tasks.create_task(face.keep(), name="mcp")
+            try:
+                yield face
+            finally:
+                keeper.cancel()
+    except ExceptionGroup as group:
+        # What fails within the context is told by its own type, as if there were no task group.
+        if len(group.exceptions) == 1:
+            raise group.exceptions[0] from None
+        raise
 
 
 class MCPFace:
     """The ASGI app: who is it, may they, then the SDK."""
 
-    def __init__(self, services: Services, *, doors: Doors, clock: Clock) -> None:
+    def __init__(
+        self, services: Services, *, doors: Doors, clock: Clock, authenticate: Authenticate
+    ) -> None:
         self._services = services
+        self._authenticate = authenticate
         self._doors = doors
         self._clock = clock
         self._caller: ContextVar[Scope] = ContextVar("lifesign_mcp_caller")
@@ -104,7 +123,7 @@ class MCPFace:
                 "This address needs an API token.",
                 remedy="Send `Authorization: Bearer lsn_…`; make one with `lifesign token create`.",
             )
-        return await self._services.people.authenticate_token(secret.strip())
+        return await self._authenticate(secret.strip())
 
     async def _exchange(self, caller: Scope, request: Request, send: Send) -> None:
         body = await _body_of(request)

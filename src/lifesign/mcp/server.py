@@ -4,6 +4,7 @@ Importing this module loads the SDK (some 60 MB), so faces do it when the first 
 """
 
 import inspect
+import logging
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -62,6 +63,8 @@ def build_server(
 
 def session_manager(server: MCPServer[Any]) -> StreamableHTTPSessionManager:
     """What answers Streamable HTTP requests; enter its `run()` first. Each POST stands for itself."""
+    # The SDK tells of the end of every stateless exchange as of a session's, at INFO.
+    logging.getLogger("mcp.server").setLevel(logging.WARNING)
     server.streamable_http_app(
         stateless_http=True,
         json_response=True,
