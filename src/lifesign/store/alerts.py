@@ -8,10 +8,10 @@ from lifesign.core.errors import ConflictError, NotFoundError
 from lifesign.core.model import Alert, AlertState, Severity
 from lifesign.core.scope import Scope
 from lifesign.store import tables as t
+from lifesign.store.columns import from_us, to_us
 from lifesign.store.cursors import after, bounded, decode_cursor, encode_cursor
 from lifesign.store.repository import Repository
 from lifesign.store.rows import alert_of, attempt_of, delivery_of
-from lifesign.store.tables import to_us
 from lifesign.store.tenancy import within
 from lifesign.store.values import AlertQuery, DeliveryLog, Page
 
@@ -40,7 +40,7 @@ class AlertRepository(Repository):
             chosen = chosen.where(t.alerts.c.monitor_id == query.monitor_id)
         if query.cursor is not None:
             opened, alert_id = decode_cursor("alerts", query.cursor, (int, str))
-            key = (t.from_us(int(opened)), str(alert_id))
+            key = (from_us(int(opened)), str(alert_id))
             chosen = chosen.where(after(order, key, descending=True))
         limit = bounded(query.limit)
         chosen = chosen.order_by(*(column.desc() for column in order)).limit(limit + 1)

@@ -11,6 +11,7 @@ from lifesign.core.rollup import Summary, seconds_by_state, uptime_ratio
 from lifesign.core.scope import Scope
 from lifesign.store import tables as t
 from lifesign.store.codes import CODE_STATE, STATE_CODE
+from lifesign.store.columns import from_ms, to_ms
 from lifesign.store.cursors import after, bounded, decode_cursor, encode_cursor
 from lifesign.store.monitors import newest_runs
 from lifesign.store.repository import Repository
@@ -26,7 +27,6 @@ from lifesign.store.summaries import (
     parts_within,
     read_progress,
 )
-from lifesign.store.tables import from_ms, to_ms
 from lifesign.store.tenancy import within
 from lifesign.store.values import Bucket, DayBar, Digest, Page, Percentiles, StoredRun, Uptime
 

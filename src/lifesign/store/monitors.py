@@ -16,6 +16,7 @@ from lifesign.core.model import Monitor, MonitorState, State
 from lifesign.core.scope import Scope
 from lifesign.store import tables as t
 from lifesign.store.codes import CODE_STATE, RANK, STATE_CODE
+from lifesign.store.columns import json_text
 from lifesign.store.cursors import after, bounded, decode_cursor, encode_cursor
 from lifesign.store.repository import Repository
 from lifesign.store.rows import monitor_columns, monitor_of, run_of, state_of
@@ -240,7 +241,7 @@ def _select(scope: Scope, query: MonitorQuery) -> Select[Any]:
 
 def monitor_tag(tag: str) -> str:
     """A tag as it stands in the stored JSON list."""
-    return t.json_text(tag)
+    return json_text(tag)
 
 
 async def _find(

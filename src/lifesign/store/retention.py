@@ -13,9 +13,9 @@ from sqlalchemy import Column, ColumnElement, Table, and_, delete, func, select,
 from lifesign.core.model import AlertState
 from lifesign.store import tables as t
 from lifesign.store.codes import PING_LOG
+from lifesign.store.columns import to_ms
 from lifesign.store.repository import Repository
 from lifesign.store.summaries import DAY_MS, HOUR_MS, read_progress
-from lifesign.store.tables import to_ms
 from lifesign.store.values import Retention
 
 _ROWS_AT_ONCE = 1000

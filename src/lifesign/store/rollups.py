@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lifesign.core.rollup import Sample, Summary, combine, summarize
 from lifesign.store import tables as t
+from lifesign.store.columns import to_ms
 from lifesign.store.repository import Repository
 from lifesign.store.statements import insert_into
 from lifesign.store.summaries import (
@@ -29,7 +30,6 @@ from lifesign.store.summaries import (
     summary_columns,
     summary_of,
 )
-from lifesign.store.tables import to_ms
 
 _MONITORS_AT_ONCE = 10
 _MARKS_AT_ONCE = 200

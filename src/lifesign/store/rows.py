@@ -30,7 +30,7 @@ from lifesign.core.model import (
     Transition,
 )
 from lifesign.store.codes import CODE_STATE, STATE_CODE, ping_outcome
-from lifesign.store.tables import from_ms, to_ms, to_us
+from lifesign.store.columns import from_ms, to_ms, to_us
 from lifesign.store.values import StoredRun
 
 Columns = dict[str, Any]

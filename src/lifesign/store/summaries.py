@@ -14,6 +14,7 @@ from lifesign.core.rollup import Histogram, Sample, Summary, combine, summarize
 from lifesign.core.scope import Scope
 from lifesign.store import tables as t
 from lifesign.store.codes import CODE_STATE
+from lifesign.store.columns import json_text
 from lifesign.store.tenancy import within
 
 K = TypeVar("K")
@@ -145,7 +146,7 @@ def summary_columns(summary: Summary) -> dict[str, Any]:
     return {
         **{state.value: summary.states.get(state, 0) for state in _COUNTED},
         "latency": summary.latency.encode(),
-        "phases": t.json_text(summary.phases),
+        "phases": json_text(summary.phases),
     }
 
 

@@ -28,10 +28,23 @@ Serial = BigInteger().with_variant(Integer, "sqlite")
 def upgrade() -> None:
     """Make every table."""
     _monitors()
-    _observations()
-    _alerting()
-    _feeds()
-    _people()
+    _monitor_states()
+    _runs()
+    _rollup_progress()
+    _rollup_late()
+    _transitions()
+    _alerts()
+    _deliveries()
+    _attempts()
+    _channels()
+    _routes()
+    _events()
+    _event_counter()
+    _pings()
+    _users()
+    _sessions()
+    _tokens()
+    _setup_links()
     _summary("runs_hourly")
     _summary("runs_daily")
     op.execute("INSERT INTO rollup_progress VALUES (1, 0, 0, 0, 0, 0)")
@@ -67,6 +80,9 @@ def _monitors() -> None:
     )
     op.create_index("monitors_name", "monitors", ["tenant", "name_key", "id"])
     op.create_index("monitors_slug", "monitors", ["tenant", "slug"], unique=True)
+
+
+def _monitor_states() -> None:
     op.create_table(
         "monitor_states",
         Column("monitor_id", Word, primary_key=True),
@@ -84,7 +100,7 @@ def _monitors() -> None:
     )
 
 
-def _observations() -> None:
+def _runs() -> None:
     op.create_table(
         "runs",
         Column("monitor_id", Word, primary_key=True),
@@ -100,6 +116,9 @@ def _observations() -> None:
         Column("detail", LargeBinary, nullable=False),
         sqlite_with_rowid=False,
     )
+
+
+def _rollup_progress() -> None:
     op.create_table(
         "rollup_progress",
         Column("id", Integer, primary_key=True, autoincrement=False),
@@ -109,6 +128,9 @@ def _observations() -> None:
         Column("raw_from_ms", BigInteger, nullable=False),
         Column("hours_from_ms", BigInteger, nullable=False),
     )
+
+
+def _rollup_late() -> None:
     op.create_table(
         "rollup_late",
         Column("monitor_id", Word, primary_key=True),
@@ -116,6 +138,9 @@ def _observations() -> None:
         Column("tenant", Word, nullable=False),
         sqlite_with_rowid=False,
     )
+
+
+def _transitions() -> None:
     op.create_table(
         "transitions",
         Column("id", Serial, primary_key=True, autoincrement=True),
@@ -131,7 +156,7 @@ def _observations() -> None:
     )
 
 
-def _alerting() -> None:
+def _alerts() -> None:
     op.create_table(
         "alerts",
         Column("id", Word, primary_key=True),
@@ -158,6 +183,9 @@ def _alerting() -> None:
         postgresql_where=text("state <> 'resolved'"),
     )
     op.create_index("alerts_opened", "alerts", ["tenant", "opened_at", "id"])
+
+
+def _deliveries() -> None:
     op.create_table(
         "deliveries",
         Column("id", Word, primary_key=True),
@@ -182,6 +210,9 @@ def _alerting() -> None:
         sqlite_where=text("status = 'pending'"),
         postgresql_where=text("status = 'pending'"),
     )
+
+
+def _attempts() -> None:
     op.create_table(
         "attempts",
         Column("delivery_id", Word, primary_key=True),
@@ -194,6 +225,9 @@ def _alerting() -> None:
         Column("duration_ms", Float, nullable=False),
         sqlite_with_rowid=False,
     )
+
+
+def _channels() -> None:
     op.create_table(
         "channels",
         Column("id", Word, primary_key=True),
@@ -208,6 +242,9 @@ def _alerting() -> None:
         Column("updated_at", BigInteger),
     )
     op.create_index("channels_name", "channels", ["tenant", "name"], unique=True)
+
+
+def _routes() -> None:
     op.create_table(
         "routes",
         Column("id", Word, primary_key=True),
@@ -226,7 +263,7 @@ def _alerting() -> None:
     op.create_index("routes_name", "routes", ["tenant", "name"], unique=True)
 
 
-def _feeds() -> None:
+def _events() -> None:
     op.create_table(
         "events",
         Column("id", BigInteger, primary_key=True, autoincrement=False),
@@ -237,11 +274,17 @@ def _feeds() -> None:
         Column("data", Word, nullable=False),
         sqlite_with_rowid=False,
     )
+
+
+def _event_counter() -> None:
     op.create_table(
         "event_counter",
         Column("id", Integer, primary_key=True, autoincrement=False),
         Column("newest", BigInteger, nullable=False),
     )
+
+
+def _pings() -> None:
     op.create_table(
         "pings",
         Column("id", Serial, primary_key=True, autoincrement=True),
@@ -261,7 +304,7 @@ def _feeds() -> None:
     op.create_index("pings_outcome", "pings", ["monitor_id", "outcome", "id"])
 
 
-def _people() -> None:
+def _users() -> None:
     op.create_table(
         "users",
         Column("id", Word, primary_key=True),
@@ -274,6 +317,9 @@ def _people() -> None:
         Column("created_at", BigInteger, nullable=False),
         Column("last_seen_at", BigInteger),
     )
+
+
+def _sessions() -> None:
     op.create_table(
         "sessions",
         Column("id", Word, primary_key=True),
@@ -288,6 +334,9 @@ def _people() -> None:
         Column("user_agent", Word, nullable=False),
     )
     op.create_index("sessions_user", "sessions", ["user_id"])
+
+
+def _tokens() -> None:
     op.create_table(
         "tokens",
         Column("id", Word, primary_key=True),
@@ -302,6 +351,9 @@ def _people() -> None:
         Column("last_used_at", BigInteger),
     )
     op.create_index("tokens_tenant", "tokens", ["tenant", "created_at"])
+
+
+def _setup_links() -> None:
     op.create_table(
         "setup_links",
         Column("token_hash", LargeBinary, primary_key=True),
