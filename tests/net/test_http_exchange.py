@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import zlib
+from contextlib import suppress
 
 import brotli
 import pytest
@@ -382,3 +383,19 @@ async def test_a_header_cannot_break_out_of_its_line(net: Net, servers: RawServe
             await link.exchange(
                 Request("GET", url, (("X", "a\r\nY: b"),)), deadline=deadline, phases={}
             )
+
+
+@pytest.mark.parametrize("said", [b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 101, reply(b"x" * 99)])
+async def test_a_failed_or_cut_exchange_costs_the_connection(
+    net: Net, servers: RawServers, said: bytes
+) -> None:
+    url = parse_url(f"http://127.0.0.1:{await servers.say(said, end='hold')}/")
+    deadline = asyncio.get_running_loop().time() + GENEROUS_S
+
+    async with await HTTPConnection.connect(net, url, deadline=deadline, phases={}) as link:
+        with suppress(NetError):
+            await link.exchange(Request("GET", url), deadline=deadline, phases={}, max_body=10)
+
+        assert not link.is_reusable
+        async with asyncio.timeout(GENEROUS_S):
+            await servers.idle.wait()

@@ -83,5 +83,7 @@ def net_error(layer: str, code: str, message: str, *, evidence: str = "") -> Net
 
 
 def span(seconds: float) -> str:
-    """A duration for a message: `340 ms`, `2.5 s`."""
+    """A duration for a message: `0.4 ms`, `340 ms`, `2.5 s`."""
+    if seconds < 0.01:
+        return f"{seconds * 1000:.1f} ms"
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"

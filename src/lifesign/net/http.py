@@ -107,7 +107,7 @@ class HTTPConnection:
     @property
     def is_reusable(self) -> bool:
         """Whether another exchange may follow on this connection."""
-        return self._codec.reusable and not self._stream.lost
+        return self._codec.reusable and not self._stream.is_closed
 
     def close(self) -> None:
         """Drop the connection."""
@@ -137,7 +137,7 @@ class HTTPConnection:
 
         Adds `send`, `first_byte` and `transfer` to `phases`, or with a `label` their sum under that name; what
         did not come to its end is not added.
-        A body longer than `max_body` bytes is cut, and the connection is not used again.
+        A body longer than `max_body` bytes is cut. That, a failure and cancellation cost the connection.
         """
         incoming = self._incoming(request, max_body=max_body, streaming=False)
         started = time.perf_counter()
@@ -151,6 +151,8 @@ class HTTPConnection:
         finally:
             spent = _spent(started, sent, incoming)
             _note(phases, label, spent)
+            if incoming.truncated or not incoming.complete:
+                self.close()
         body = incoming.pieces[0] if len(incoming.pieces) == 1 else b"".join(incoming.pieces)
         return Response(
             incoming.status,

@@ -153,6 +153,11 @@ class Stream(asyncio.Protocol):
         if self.transport is not None and not self.lost and not self.transport.is_closing():
             self.transport.resume_reading()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether either side has ended it."""
+        return self.lost or (self.transport is not None and self.transport.is_closing())
+
     def close(self) -> None:
         """Close at once; nothing is owed to the peer by a probe."""
         self._consumer = None
