@@ -175,7 +175,13 @@ def _label(name: str, part: Schema) -> str:
     """The title that the model's author gave; pydantic's own (Each Word Capital) is not one."""
     words = name.rpartition(".")[2].replace("_", " ")
     title = str(part.get("title", ""))
-    return title if title and title != words.title() else words.capitalize()
+    if title and title != words.title():
+        return title
+    said = [word.upper() if word in _ACRONYMS else word for word in words.split()]
+    return said[0][:1].upper() + " ".join(said)[1:]
+
+
+_ACRONYMS = frozenset({"url", "tls", "dns", "http", "json", "ip", "mcp", "id", "ca", "sni", "smtp"})
 
 
 def _placeholder(part: Schema, shape: Schema) -> str:

@@ -88,10 +88,10 @@ def sentence(monitor: MonitorView) -> str:
         return "The last check failed. It is being confirmed before anybody is told."
     if monitor.flapping:
         return "It keeps changing between up and down, so single changes are not told."
-    if monitor.last_run is None:
+    if monitor.last_run is None and monitor.state is State.UNKNOWN:
         return "The first result appears here by itself."
     return {
-        State.UP: "Every layer answers and every condition holds.",
+        State.UP: "Everything answers and every condition holds.",
         State.MAINTENANCE: "It is checked, and nobody is told.",
         State.UNKNOWN: "There is no result that could be judged.",
     }.get(monitor.state, f"It is {STATE_WORD[monitor.state].lower()}.")

@@ -112,12 +112,17 @@ def ago(instant: datetime | None, *, now: datetime) -> str:
     return f"{_largest(span(now, instant))} ago"
 
 
+def lasting(since: datetime, *, now: datetime) -> str:
+    """How long something has lasted: `6 min`, `2 h 5 min`."""
+    return _largest(span(now, since))
+
+
 def state_for(monitor: MonitorView, *, now: datetime) -> str:
     """The state and for how long: `Down for 6 min`."""
     word = STATE_WORD[monitor.state]
     if monitor.since is None:
         return "Waiting for its first result" if monitor.state is State.UNKNOWN else word
-    return f"{word} for {_largest(span(now, monitor.since))}"
+    return f"{word} for {lasting(monitor.since, now=now)}"
 
 
 def note(monitor: MonitorView) -> str:

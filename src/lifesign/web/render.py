@@ -71,6 +71,7 @@ def _filters() -> dict[str, Callable[..., object]]:
         "size": phrases.size,
         "layer": phrases.layer,
         "ago": phrases.ago,
+        "lasting": phrases.lasting,
         "state_for": phrases.state_for,
         "note": phrases.note,
         "bounded": bounded,

@@ -25,6 +25,7 @@ function say(time) {
   if (form === "hour") time.textContent = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: zone });
   else if (form === "clock") time.textContent = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone: zone });
   else if (form === "full") { if (local) time.textContent = at.toLocaleString([], { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" }); }
+  else if (form === "length") time.textContent = length((Date.now() + skew - at) / 1000);
   else {
     const past = (Date.now() + skew - at) / 1000;
     time.textContent = past < -1 ? `in ${length(-past)}` : past < 5 ? "just now" : `${length(past)} ago`;

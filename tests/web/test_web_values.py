@@ -1,0 +1,159 @@
+"""The pure parts: phrases, the filter language, the ladder, the day bars, forms from models."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lifesign.core.model import Failure, Owner, State
+from lifesign.service.views import DayView
+from lifesign.web import phrases
+from lifesign.web.drawing import HEIGHT, day_bars
+from lifesign.web.fields import fields_of, read_fields
+from lifesign.web.ladder import rungs
+from lifesign.web.search import read_search
+from web.fakes import NOW, HttpSettings
+
+ORDER = ("dns", "tcp", "tls", "http")
+
+
+@pytest.mark.parametrize(
+    ("fraction", "said"),
+    [(None, "–"), (1.0, "100 %"), (0.99999999, "99.999 %"), (0.9999, "99.99 %"), (0.9971, "99.71 %"), (0.5, "50 %"), (0.0, "0 %")],
+)  # fmt: skip
+def test_percentages_are_cut_and_never_rounded_up(fraction, said):
+    assert said == phrases.percent(fraction)
+
+
+@given(st.floats(min_value=0, max_value=1, exclude_max=True))
+def test_only_all_of_it_is_a_hundred_percent(fraction):
+    assert phrases.percent(fraction) != "100 %"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(None, "–"), (0.4, "0.4 ms"), (84.2, "84 ms"), (1240.0, "1.24 s"), (61_000.0, "61.0 s")],
+)
+def test_milliseconds_read_as_people_say_them(value, said):
+    assert said == phrases.milliseconds(value)
+
+
+def test_the_past_and_the_future_are_told_apart():
+    assert phrases.ago(NOW - timedelta(minutes=6, seconds=20), now=NOW) == "6 min ago"
+    assert phrases.ago(NOW + timedelta(seconds=40), now=NOW) == "in 40 s"
+    assert phrases.ago(NOW - timedelta(hours=2, minutes=5), now=NOW) == "2 h 5 min ago"
+
+
+@given(st.text(max_size=300))
+def test_the_filter_takes_anything(text):
+    search = read_search(text)
+
+    assert search.query.limit == 50
+
+
+def test_the_filter_reads_quotes_and_owners():
+    query = read_search('group:"Third party" owner:file owner:nobody x').query
+
+    assert (query.group, query.owner, query.text) == ("Third party", Owner.FILE, "x")
+
+
+def marks(phases, failure):
+    return [(rung.label, rung.mark) for rung in rungs(ORDER, phases, failure=failure)]
+
+
+def test_the_first_broken_layer_fails_and_the_rest_was_not_run():
+    found = marks({"dns": 1.0}, Failure("tcp", "refused", "…"))
+
+    assert found == [("DNS", "ok"), ("TCP", "fail"), ("TLS", "skip"), ("HTTP", "skip")]
+
+
+def test_a_layer_that_was_not_needed_is_left_out():
+    found = marks({"dns": 1.0, "tcp": 1.0, "http": 1.0}, None)
+
+    assert found == [("DNS", "ok"), ("TCP", "ok"), ("HTTP", "ok")]
+
+
+def test_a_failed_condition_is_a_rung_of_its_own():
+    phases = dict.fromkeys(ORDER, 1.0)
+
+    assert marks(phases, Failure("condition", "x", "…"))[-1] == ("conditions", "fail")
+
+
+def test_a_layer_that_the_kind_does_not_name_breaks_where_the_times_end():
+    found = marks({"dns": 1.0, "tcp": 1.0}, Failure("egress", "denied", "…"))
+
+    assert found[2] == ("TLS", "fail")
+
+
+def test_an_alert_knows_its_broken_layer_without_times():
+    found = marks({}, Failure("tls", "expired", "…"))
+
+    assert found == [("DNS", "ok"), ("TCP", "ok"), ("TLS", "fail"), ("HTTP", "skip")]
+
+
+def day(**seconds):
+    nothing = dict.fromkeys(
+        ("up_s", "degraded_s", "down_s", "maintenance_s", "paused_s", "unknown_s"), 0.0
+    )
+    return DayView(day="2026-11-20", **(nothing | seconds))
+
+
+def test_a_day_says_its_exact_minutes():
+    (bar,) = day_bars([day(up_s=86_100.0, down_s=300.0)])
+
+    assert bar.label == "20 November 2026: 99.65 % up, 5 min down"
+
+
+def test_an_unwatched_day_is_a_gap():
+    (bar,) = day_bars([day()])
+
+    assert [piece.look for piece in bar.pieces] == ["none"]
+    assert bar.label.endswith("not watched")
+
+
+lengths = st.floats(min_value=0, max_value=86_400)
+
+
+@given(lengths, lengths, lengths, lengths)
+def test_a_bar_is_always_whole(up, degraded, down, unknown):
+    (bar,) = day_bars([day(up_s=up, degraded_s=degraded, down_s=down, unknown_s=unknown)])
+
+    assert pytest.approx(sum(piece.height for piece in bar.pieces), abs=0.1) == HEIGHT
+    assert all(piece.height >= 0 for piece in bar.pieces)
+
+
+def test_every_field_of_a_model_is_described():
+    fields = fields_of(HttpSettings, {"url": "https://a.test"})
+
+    controls = {field.name.removeprefix("settings."): field.control for field in fields}
+    assert controls == {
+        "url": "text", "method": "choice", "headers": "pairs", "expect": "lines",
+        "redirects": "number", "verify_tls": "check", "token": "secret", "slow": "duration",
+        "auth": "group", "body": "json",
+    }  # fmt: skip
+    assert all(field.help for field in fields)
+
+
+def test_what_a_form_shows_is_what_it_reads_back():
+    settings = {
+        "url": "https://a.test", "method": "HEAD", "headers": {"a": "b: c"}, "expect": ["200"],
+        "redirects": 2, "verify_tls": True, "token": "***", "slow": 90.0,
+        "auth": {"username": "ada", "password": "***"}, "body": {"k": [1, None]},
+    }  # fmt: skip
+    form: dict[str, str] = {}
+    for field in fields_of(HttpSettings, settings):
+        for part in field.parts or (field,):
+            form[part.name] = "on" if part.checked else part.value
+
+    assert settings == read_fields(HttpSettings, form)
+
+
+def test_nonsense_is_left_for_the_model_to_refuse():
+    form = {"settings.redirects": "many", "settings.slow": "soon", "settings.body": "{"}
+
+    assert read_fields(HttpSettings, form) == {"redirects": "many", "slow": "soon", "body": "{"}
+
+
+def test_a_state_always_has_a_word():
+    assert set(State) == set(phrases.STATE_WORD)
