@@ -1,10 +1,11 @@
 """The API as one ASGI application: `/api/v1`, `/metrics`, `/healthz`, `/readyz` and `/ping`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
@@ -77,7 +78,7 @@ def build_rest(
         summary="Self-hosted monitoring that knows what is alive.",
     )  # fmt: skip
     app.state.doorkeeper = Doorkeeper(services.people, public_url=config.public_url)
-    for router in (
+    routers = (
         monitor_routes(services, clock),
         seen_routes(services),
         alert_routes(services),
@@ -85,8 +86,10 @@ def build_rest(
         route_routes(services),
         house_routes(services, kinds=kinds, channel_kinds=channel_kinds),
         event_routes(services),
-    ):
+    )
+    for router in routers:
         app.include_router(router, prefix=PREFIX, responses=REFUSALS)
+    app.state.policies = [policy for router in routers for policy in _policies(router)]
     app.include_router(metric_routes(services, is_public=metrics_public))
     app.include_router(health_routes(services))
     add_error_pages(app)
@@ -94,10 +97,24 @@ def build_rest(
     return app
 
 
-def grant_of(route: APIRoute) -> Grant | None:
-    """The grant that a route asks for; None for a route that has no policy."""
-    needs = [each.call for each in route.dependant.dependencies if isinstance(each.call, Needs)]
-    return needs[0].grant if needs else None
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What one method of one route asks for; `grant` is None for a route without a policy (a test fails then)."""
+
+    method: str
+    path: str
+    grant: Grant | None
+    is_described: bool
+
+
+def _policies(router: APIRouter) -> Iterator[Policy]:
+    for route in router.routes:
+        if not isinstance(route, APIRoute):
+            continue
+        needs = [each.call for each in route.dependant.dependencies if isinstance(each.call, Needs)]
+        grant = needs[0].grant if needs else None
+        for method in sorted(route.methods or ()):
+            yield Policy(method, PREFIX + route.path_format, grant, route.include_in_schema)
 
 
 def _described(app: FastAPI) -> dict[str, Any]:
@@ -115,16 +132,10 @@ def _described(app: FastAPI) -> dict[str, Any]:
         schema["components"]["securitySchemes"] = {
             "token": {"type": "http", "scheme": "bearer", "bearerFormat": "lsn_<kind>_<secret>"}
         }
-        for route in app.routes:
-            if isinstance(route, APIRoute) and route.include_in_schema:
-                _describe(schema["paths"][route.path_format], route)
+        for policy in app.state.policies:
+            if policy.is_described and policy.grant is not None:
+                operation = schema["paths"][policy.path][policy.method.lower()]
+                operation["security"] = [{"token": []}]
+                operation["x-grant"] = policy.grant.value
         app.openapi_schema = schema
     return app.openapi_schema
-
-
-def _describe(path: Mapping[str, Any], route: APIRoute) -> None:
-    grant = grant_of(route)
-    for method in route.methods or ():
-        if grant is not None:
-            path[method.lower()]["security"] = [{"token": []}]
-            path[method.lower()]["x-grant"] = grant.value

@@ -72,7 +72,7 @@ def _monitor_problems(
         try:
             parse_settings(model, settings)
         except SettingsError as error:
-            yield from loaded.problems_in(error.cause, model, at=(*loc, "settings"))
+            yield from _settings_problems(loaded, model, error, (*loc, "settings"))
     try:
         services.monitors.check(monitor_draft(monitor))
     except InvalidError as error:
@@ -93,7 +93,17 @@ def _channel_problems(
     try:
         parse_settings(model, channel.settings)
     except SettingsError as error:
-        yield from loaded.problems_in(error.cause, model, at=(*loc, "settings"))
+        yield from _settings_problems(loaded, model, error, (*loc, "settings"))
+
+
+def _settings_problems(
+    loaded: Loaded, model: type[BaseModel], error: SettingsError, loc: Loc
+) -> Iterator[Problem]:
+    if error.cause is not None:
+        yield from loaded.problems_in(error.cause, model, at=loc)
+    else:
+        for _, reason in error.problems:
+            yield loaded.problem_at(loc, _sentence(reason))
 
 
 def _route_problems(loaded: Loaded) -> Iterator[Problem]:

@@ -82,7 +82,7 @@ def ping_key(monitor: Monitor) -> str:
 
 
 class PingDesk:
-    """Takes pings; what it has accepted is on disk."""
+    """Takes pings; what it has accepted is on disk. `opened` is set while it takes any."""
 
     def __init__(self, *, store: Store, bus: Bus, clock: Clock, addresses: PingAddresses) -> None:
         self._store = store
@@ -91,24 +91,24 @@ class PingDesk:
         self._addresses = addresses
         self._waiting: deque[tuple[Ping, asyncio.Future[None]]] = deque()
         self._filled = asyncio.Event()
-        self._is_open = False
+        self.opened = asyncio.Event()
 
     async def run(self) -> None:
         """Learn the addresses, then commit groups of pings until cancelled; a task of the application."""
         with self._bus.follow(Topic.CHANGES) as changes:
             for monitor in await self._store.monitors.all_active():
                 self._addresses.learn(monitor)
-            self._is_open = True
+            self.opened.set()
             try:
                 async with asyncio.TaskGroup() as tasks:
                     committing = tasks.create_task(self._commit_groups())
                     async for change in changes:
                         await self._follow(cast("Change", change))
-                    self._is_open = False
+                    self.opened.clear()
                     await self._drained()
                     committing.cancel()
             finally:
-                self._is_open = False
+                self.opened.clear()
                 self._refuse_all()
 
     async def receive(
@@ -127,7 +127,7 @@ class PingDesk:
 
         Raises NotFoundError for an unknown uuid, BusyError and StorageError when it was not stored.
         """
-        if not self._is_open or len(self._waiting) >= MAX_WAITING:
+        if not self.opened.is_set() or len(self._waiting) >= MAX_WAITING:
             raise BusyError("Pings cannot be stored at this moment.", remedy="Send it again soon.")
         address = self._addresses.find(uuid)
         if address is None:

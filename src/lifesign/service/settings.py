@@ -1,6 +1,6 @@
 """A kind's settings on their way in and out: checked by their model, with secrets kept and never shown."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
@@ -10,13 +10,15 @@ from lifesign.config.problems import Origins, problems_in
 SHOWN = "***"
 """What stands for a secret in every view; sent back, it means "as it was"."""
 
+_NOT_STORED = "*** stands for a secret that is stored, and none is: give the secret itself"
+
 Problems = tuple[tuple[str, str], ...]
 
 
 class SettingsError(ValueError):
-    """Settings that their model refuses; `problems` are (field, reason) pairs and `cause` is pydantic's own."""
+    """Settings that their model refuses; `problems` are (field, reason) pairs, `cause` is pydantic's own error."""
 
-    def __init__(self, problems: Problems, cause: ValidationError) -> None:
+    def __init__(self, problems: Problems, cause: ValidationError | None = None) -> None:
         super().__init__("; ".join(f"{field}: {reason}" for field, reason in problems))
         self.problems = problems
         self.cause = cause
@@ -27,10 +29,26 @@ def parse_settings(
 ) -> BaseModel:
     """The settings as their model. Raises SettingsError with every problem, never with a secret in it."""
     try:
-        return model.model_validate(dict(given))
+        settings = model.model_validate(dict(given))
     except ValidationError as error:
         problems = pydantic_problems(error, model, prefix=prefix)
         raise SettingsError(problems, error) from None
+    starred = tuple(_starred(settings.model_dump(by_alias=True), prefix))
+    if starred:
+        raise SettingsError(tuple((field, _NOT_STORED) for field in starred))
+    return settings
+
+
+def _starred(value: object, path: str) -> Iterator[str]:
+    """Where a secret is nothing but the stars that stand for one."""
+    if isinstance(value, SecretStr) and value.get_secret_value() == SHOWN:
+        yield path
+    elif isinstance(value, dict):
+        for key, below in value.items():
+            yield from _starred(below, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list | tuple):
+        for index, below in enumerate(value):
+            yield from _starred(below, f"{path}[{index}]")
 
 
 def pydantic_problems(

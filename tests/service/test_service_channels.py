@@ -1,0 +1,66 @@
+import pytest
+
+from lifesign.core.errors import ConflictError, ForbiddenError, InvalidError, ReadOnlyError
+from lifesign.core.model import Owner
+from premises import ADMIN, OPERATOR, READER, Premises
+
+HOOK = {"name": "hook", "kind": "webhook", "settings": {"url": "http://127.0.0.1:9/hook"}}
+
+
+async def test_made_up_secret_is_shown_once(house: Premises) -> None:
+    added = await house.services.channels.add(ADMIN, HOOK, owner=Owner.API)
+    seen = await house.services.channels.get(READER, added.id)
+
+    assert str(added.settings["secret"]).startswith("whsec_")
+    assert seen.settings["secret"] == "***"
+
+
+async def test_given_secret_is_never_shown_and_survives_an_edit(house: Premises) -> None:
+    secret = "whsec_" + "A" * 40
+    draft = {**HOOK, "settings": {**HOOK["settings"], "secret": secret}}
+    added = await house.services.channels.add(ADMIN, draft, owner=Owner.API)
+    changes = {"name": "other", "settings": dict(added.settings)}
+    changed = await house.services.channels.update(ADMIN, added.id, changes, owner=Owner.API)
+
+    assert added.settings["secret"] == "***"
+    assert (changed.name, changed.version) == ("other", 2)
+    assert (await house.store.channels.get(ADMIN, added.id)).settings["secret"] == secret
+
+
+async def test_channel_that_a_route_names_stays(house: Premises) -> None:
+    added = await house.services.channels.add(ADMIN, HOOK, owner=Owner.API)
+    route = await house.services.channels.add_route(
+        ADMIN, {"name": "all", "channels": ["hook"]}, owner=Owner.API
+    )
+    assert route.channels == (added.id,)
+    with pytest.raises(ConflictError, match="all"):
+        await house.services.channels.remove(ADMIN, added.id)
+
+    await house.services.channels.remove_route(ADMIN, route.id)
+    await house.services.channels.remove(ADMIN, added.id)
+    assert await house.services.channels.list(READER) == ()
+
+
+async def test_route_to_an_unknown_channel_gets_a_hint(house: Premises) -> None:
+    await house.services.channels.add(ADMIN, HOOK, owner=Owner.API)
+    with pytest.raises(InvalidError) as caught:
+        await house.services.channels.add_route(
+            ADMIN, {"name": "all", "channels": ["hoook"]}, owner=Owner.API
+        )
+    assert "Did you mean 'hook'" in dict(caught.value.problems)["channels[0]"]
+
+
+async def test_test_message_says_why_it_did_not_arrive(house: Premises) -> None:
+    added = await house.services.channels.add(ADMIN, HOOK, owner=Owner.API)
+    result = await house.services.channels.test(ADMIN, added.id)
+
+    assert not result.delivered
+    assert result.detail
+
+
+async def test_channels_are_for_admins_and_the_files_are_the_files(house: Premises) -> None:
+    added = await house.services.channels.add(ADMIN, HOOK, owner=Owner.FILE)
+    with pytest.raises(ForbiddenError):
+        await house.services.channels.test(OPERATOR, added.id)
+    with pytest.raises(ReadOnlyError):
+        await house.services.channels.update(ADMIN, added.id, {"name": "x"}, owner=Owner.WEB)
