@@ -13,6 +13,7 @@ import asyncio
 import importlib
 import json
 import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -273,7 +274,7 @@ async def opened(place: Place) -> AsyncIterator[Any]:
     application = importlib.import_module("lifesign.app")
     config = importlib.import_module("lifesign.config")
     logs = importlib.import_module("lifesign.config.logs")
-    logs.configure_logging("auto", "warning")
+    logs.configure_logging("auto", "warning", stream=sys.stderr)
     loaded = config.load_config(None, place.environ, flags={"data": place.data})
     # Without the file that declares them, the file's monitors would be taken for removed.
     async with application.assemble(loaded, declare=False) as app:
