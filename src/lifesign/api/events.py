@@ -26,7 +26,7 @@ class EventStream(Response):
 
     media_type: str | None = "text/event-stream"
 
-    def __init__(self, events: AsyncIterator[Event], *, heartbeat_s: float = HEARTBEAT_S) -> None:
+    def __init__(self, events: AsyncIterator[Event], *, heartbeat_s: float) -> None:
         super().__init__(None, headers={"cache-control": "no-store", "x-accel-buffering": "no"})
         del self.headers["content-length"]
         self._events = events
@@ -103,7 +103,8 @@ def event_routes(services: Services) -> APIRouter:
         """What happens, as it happens. On `resync`, read the current state anew and go on."""
         after_id = int(header_id) if _is_id(header_id) else last_event_id
         services.live.ensure_room()
-        return EventStream(services.live.follow(scope, after_id))
+        events = services.live.follow(scope, after_id)
+        return EventStream(events, heartbeat_s=HEARTBEAT_S)
 
     return router
 

@@ -1,0 +1,89 @@
+from datetime import timedelta
+
+import httpx2
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_families
+from prometheus_client.parser import text_string_to_metric_families
+
+from lifesign.core.model import (
+    Batch,
+    MonitorState,
+    Observation,
+    Outcome,
+    Owner,
+    Run,
+    State,
+)
+from premises import ADMIN, Premises
+
+
+async def watched(house: Premises) -> str:
+    draft = {
+        "kind": "http", "name": "shop", "group": "web",
+        "settings": {"url": "https://127.0.0.1:9/", "bearer_token": "s3cret"},
+    }  # fmt: skip
+    view = await house.services.monitors.add(ADMIN, draft, owner=Owner.API)
+    now = house.clock.now()
+    seen = Observation(
+        facts={"status": 200, "ip": "127.0.0.1", "tls.not_after": "2026-03-01T00:00:00+00:00"},
+        phases_ms={"dns": 1.0, "tcp": 2.0, "tls": 3.0, "send": 1.0, "first_byte": 4.0},
+    )
+    run = Run(
+        monitor_id=view.id, slot=now, observation=seen, outcome=Outcome(State.UP),
+        started_at=now + timedelta(milliseconds=5), duration_ms=11.0,
+    )  # fmt: skip
+    state = MonitorState(monitor_id=view.id, since=now, state=State.UP)
+    await house.store.observations.commit(Batch(runs=(run,), states=(state,)))
+    return view.id
+
+
+async def test_metrics_have_the_names_that_dashboards_know(
+    house: Premises, admin: httpx2.AsyncClient
+) -> None:
+    id = await watched(house)
+    answer = await admin.get("/metrics")
+    samples = {
+        (sample.name, sample.labels.get("phase") or sample.labels.get("state") or ""): sample
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert samples["probe_success", ""].labels == {
+        "monitor": "shop", "monitor_id": id, "type": "http", "target": "https://127.0.0.1:9/",
+        "group": "web",
+    }  # fmt: skip
+    values = {key: sample.value for key, sample in samples.items()}
+    assert values["probe_success", ""] == 1
+    assert values["probe_duration_seconds", ""] == 0.011
+    assert values["probe_http_duration_seconds", "processing"] == 0.005
+    assert values["probe_http_duration_seconds", "transfer"] == 0
+    assert values["probe_dns_lookup_time_seconds", ""] == 0.001
+    assert values["probe_http_status_code", ""] == 200
+    assert values["probe_ip_protocol", ""] == 4
+    assert values["probe_ssl_earliest_cert_expiry", ""] == 1772323200
+    assert values["lifesign_monitor_state", "up"] == 1
+    assert values["lifesign_monitor_state", "down"] == 0
+    assert values["lifesign_runs_total", ""] == 7
+    assert "s3cret" not in answer.text
+
+
+async def test_scrapers_own_labels_are_left_alone(
+    house: Premises, admin: httpx2.AsyncClient
+) -> None:
+    await watched(house)
+    text = (await admin.get("/metrics")).text
+
+    assert "instance=" not in text
+    assert "job=" not in text
+
+
+async def test_openmetrics_is_given_to_those_who_ask(
+    house: Premises, admin: httpx2.AsyncClient
+) -> None:
+    await watched(house)
+    accept = {"accept": "application/openmetrics-text; version=1.0.0"}
+    answer = await admin.get("/metrics", headers=accept)
+
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    assert answer.text.endswith("# EOF\n")
+    assert "probe_success" in {family.name for family in open_families(answer.text)}
