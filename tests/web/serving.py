@@ -25,7 +25,7 @@ class Stream:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.heard = threading.Event()
 
-    def say(self, type: str, **news: object) -> None:
+    def say(self, type: str, /, **news: object) -> None:
         assert self._loop is not None
         for queue in list(self._queues):
             self._loop.call_soon_threadsafe(queue.put_nowait, (type, news))

@@ -89,7 +89,7 @@ onPage("keydown", (event) => {
 // Keys. Single ones can be turned off, and never act while somebody writes.
 const isWriting = (target) => target.closest?.("input, textarea, select, [contenteditable], dialog[open]");
 function move(by) {
-  const stops = [...document.querySelectorAll("#main .alert h3 a, #main .monitors a.name, #main .closed a.name")];
+  const stops = [...document.querySelectorAll("#main .alert .of a, #main .monitors a.name, #main .closed a.name")];
   const here = stops.indexOf(document.activeElement);
   stops[Math.min(stops.length - 1, Math.max(0, here + by))]?.focus();
 }
