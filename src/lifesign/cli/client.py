@@ -275,7 +275,10 @@ async def opened(place: Place) -> AsyncIterator[Any]:
     config = importlib.import_module("lifesign.config")
     logs = importlib.import_module("lifesign.config.logs")
     logs.configure_logging("auto", "warning", stream=sys.stderr)
-    loaded = config.load_config(None, place.environ, flags={"data": place.data})
+    written = place.environ.get("LIFESIGN_CONFIG")
+    loaded = config.load_config(
+        Path(written) if written else None, place.environ, flags={"data": place.data}
+    )
     # Without the file that declares them, the file's monitors would be taken for removed.
     async with application.assemble(loaded, declare=False) as app:
         yield app
