@@ -78,8 +78,7 @@ class BusyError(LifesignError):
     code = "busy"
 
 
-class StorageError(LifesignError):
-    """The database refused or could not be reached; what was asked is not done."""
+class StorageError(BusyError):
+    """The database cannot do its work now: disk full, file locked, server away. What was asked is not done."""
 
-    status = 503
     code = "storage"

@@ -195,22 +195,18 @@ class _Sync:
             for each in await self._store.monitors.all_active()
             if each.tenant == self._scope.tenant and each.owner is Owner.FILE
         }
-        api = self._services.monitors
-        for index, monitor in enumerate(self._loaded.config.monitors):
+        api, drafts = self._services.monitors, {}
+        for monitor in self._loaded.config.monitors:
             id = _id("mon", monitor.name)
-            draft = monitor_draft(monitor)
-            with _placed(self._loaded, ("monitors", index)):
-                if id not in stored:
-                    await api.add(self._scope, draft, owner=Owner.FILE, id=id)
-                    self.added += 1
-                    continue
-                old = stored.pop(id)
-                if old.kind in self._services.kinds:
-                    model = self._services.kinds[old.kind].settings
-                    draft["settings"] = with_made(model, monitor.settings, old.settings)
-                view = await api.replace(self._scope, id, draft, owner=Owner.FILE)
-                self.changed += view.version != old.version
-        for id in stored:
+            drafts[id] = monitor_draft(monitor)
+            old = stored.get(id)
+            if old is not None and old.kind in self._services.kinds:
+                model = self._services.kinds[old.kind].settings
+                drafts[id]["settings"] = with_made(model, monitor.settings, old.settings)
+        added, changed = await api.declare(self._scope, drafts, stored)
+        self.added += added
+        self.changed += changed
+        for id in stored.keys() - drafts.keys():
             await api.remove(self._scope, id, owner=Owner.FILE)
             self.removed += 1
 

@@ -68,6 +68,39 @@ class Monitors:
         stored = await self._store.monitors.add(scope, monitor)
         return await self._saved(scope, stored, "monitor.added")
 
+    async def declare(
+        self,
+        scope: Scope,
+        drafts: Mapping[str, Mapping[str, object]],
+        stored: Mapping[str, Monitor],
+    ) -> tuple[int, int]:
+        """Make the monitors of the file what the drafts (by id) say; how many were new and how many changed.
+
+        Thousands are written in one transaction; what is already as the file says is left alone.
+        """
+        require(scope, Grant.ADMIN)
+        new = [self._drawn_up(scope, id, draft) for id, draft in drafts.items() if id not in stored]
+        for monitor in await self._store.monitors.add_all(scope, new) if new else ():
+            self._addresses.learn(monitor)
+        if new:
+            await self._news.tell_of_many(scope, "monitor.added", {m.id: _named(m) for m in new})
+        changed = 0
+        for id, draft in drafts.items():
+            if id in stored:
+                view = await self._redrawn(scope, stored[id], draft, owner=Owner.FILE)
+                changed += view is not None
+        return len(new), changed
+
+    def _drawn_up(self, scope: Scope, id: str, draft: Mapping[str, object]) -> Monitor:
+        now = self._clock.now()
+        base = Monitor(
+            id=id, name="", kind="", settings={}, tenant=scope.tenant, owner=Owner.FILE,
+            created_at=now, updated_at=now,
+        )  # fmt: skip
+        monitor = self._reader.new(draft, base=base).monitor
+        self._check_ping_key(monitor)
+        return monitor
+
     def check(self, draft: Mapping[str, object]) -> None:
         """Raise InvalidError with every problem of a whole draft; nothing is saved."""
         self._reader.new(draft, base=Monitor(id="", name="", kind="", settings={}))
@@ -97,6 +130,12 @@ class Monitors:
         """Make it what a whole draft says; what the draft leaves out goes back to its default, a pause stays."""
         require(scope, Grant.ADMIN)
         stored = await self._writable(scope, id, owner)
+        return await self._redrawn(scope, stored, draft, owner=owner) or await self.get(scope, id)
+
+    async def _redrawn(
+        self, scope: Scope, stored: Monitor, draft: Mapping[str, object], *, owner: Owner
+    ) -> MonitorView | None:
+        """Store what a whole draft makes of a stored monitor; None when that is what it is already."""
         base = Monitor(
             id=stored.id, name="", kind="", settings=stored.settings, tenant=stored.tenant,
             slug=stored.slug, owner=owner, version=stored.version, created_at=stored.created_at,
@@ -104,7 +143,7 @@ class Monitors:
         )  # fmt: skip
         monitor = self._reader.new(draft, base=base).monitor
         if replace(monitor, updated_at=stored.updated_at) == stored:
-            return await self.get(scope, id)
+            return None
         return await self._replaced(scope, monitor, None)
 
     async def remove(self, scope: Scope, id: str, *, owner: Owner = Owner.API) -> None:

@@ -39,6 +39,23 @@ class News:
         await self._bus.publish(Topic.CHANGES, Change(kind, id, scope.tenant, what))
         await self.commit(Batch(events=(event,)))
 
+    async def tell_of_many(
+        self, scope: Scope, type: str, monitors: Mapping[str, Mapping[str, object]]
+    ) -> None:
+        """Many monitors (data by id) were saved before the engine runs: one commit of events, no change."""
+        now = self._clock.now()
+        events = [
+            Event(
+                type=type,
+                at=now,
+                tenant=scope.tenant,
+                monitor_id=id,
+                data={**data, "by": scope.actor},
+            )
+            for id, data in monitors.items()
+        ]
+        await self.commit(Batch(events=tuple(events)))
+
     async def commit(self, batch: Batch) -> None:
         """Write all of the batch durably, then tell its events to whoever follows."""
         await self.publish(await self._store.observations.commit(batch))

@@ -1,7 +1,7 @@
 """Storage: SQLite or PostgreSQL behind one set of repositories. All SQL lives in this package."""
 
+from lifesign.core.errors import StorageError
 from lifesign.store.cursors import MAX_LIMIT
-from lifesign.store.database import StorageError
 from lifesign.store.engine import Store, open_store
 from lifesign.store.migrate import SchemaError
 from lifesign.store.monitors import slugify

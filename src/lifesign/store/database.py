@@ -13,17 +13,11 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from lifesign.core.errors import BusyError, InvalidError
+from lifesign.core.errors import InvalidError, StorageError
 
 _BUSY_MS = 5000
 _READERS = 4
 _POSTGRES_CONNECTIONS = 10
-
-
-class StorageError(BusyError):
-    """The database cannot do its work now: disk full, file locked, server away. Trying again later is right."""
-
-    code = "storage"
 
 
 class Database(Protocol):

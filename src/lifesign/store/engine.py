@@ -8,10 +8,10 @@ from pathlib import Path
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import ArgumentError
 
-from lifesign.core.errors import InvalidError
+from lifesign.core.errors import InvalidError, StorageError
 from lifesign.store.alerts import AlertRepository
 from lifesign.store.channels import ChannelRepository
-from lifesign.store.database import Database, SQLiteDatabase, StorageError, connect
+from lifesign.store.database import Database, SQLiteDatabase, connect
 from lifesign.store.events import EventRepository
 from lifesign.store.migrate import migrate
 from lifesign.store.monitors import MonitorRepository

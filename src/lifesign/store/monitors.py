@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any
 
@@ -64,6 +65,28 @@ class MonitorRepository(Repository):
                     remedy="Choose another slug, or change the monitor that has it.",
                 ) from error
         return stored
+
+    async def add_all(self, scope: Scope, monitors: Sequence[Monitor]) -> tuple[Monitor, ...]:
+        """Store many new monitors in one transaction, each with an unused slug made from its name.
+
+        Raises ConflictError for a taken id; then none is stored.
+        """
+        async with self._database.write() as connection:
+            query = select(t.monitors.c.slug).where(within(scope, t.monitors))
+            slugs = set((await connection.execute(query)).scalars())
+            stored: list[Monitor] = []
+            for monitor in monitors:
+                slug = _unused(slugify(monitor.name), slugs)
+                slugs.add(slug)
+                stored.append(replace(monitor, tenant=scope.tenant, slug=slug, version=1))
+            try:
+                await connection.execute(insert(t.monitors), [self._columns(m) for m in stored])
+            except IntegrityError as error:
+                raise ConflictError(
+                    "Another monitor has one of these ids already.",
+                    remedy="Change the monitor that has it.",
+                ) from error
+        return tuple(stored)
 
     async def replace(
         self, scope: Scope, monitor: Monitor, *, expected_version: int | None
@@ -290,7 +313,10 @@ async def _free_slug(connection: AsyncConnection, scope: Scope, name: str) -> st
     query = select(t.monitors.c.slug).where(
         within(scope, t.monitors), t.monitors.c.slug.startswith(base, autoescape=True)
     )
-    taken = set((await connection.execute(query)).scalars())
+    return _unused(base, set((await connection.execute(query)).scalars()))
+
+
+def _unused(base: str, taken: AbstractSet[str]) -> str:
     if base not in taken:
         return base
     return next(f"{base}-{n}" for n in range(2, len(taken) + 3) if f"{base}-{n}" not in taken)
