@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel, Field
 
 from lifesign.core.model import Failure, Owner, State
 from lifesign.service.views import DayView
@@ -12,6 +13,7 @@ from lifesign.web import phrases
 from lifesign.web.drawing import HEIGHT, day_bars
 from lifesign.web.fields import fields_of, read_fields
 from lifesign.web.ladder import rungs
+from lifesign.web.render import ticks
 from lifesign.web.search import read_search
 from web.fakes import NOW, HttpSettings
 
@@ -157,3 +159,37 @@ def test_nonsense_is_left_for_the_model_to_refuse():
 
 def test_a_state_always_has_a_word():
     assert set(State) == set(phrases.STATE_WORD)
+
+
+def test_a_refused_sign_in_breaks_at_the_layer_that_said_so():
+    found = marks({}, Failure("auth", "required", "…"))
+
+    assert found == [("DNS", "ok"), ("TCP", "ok"), ("HTTP", "fail")]
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("see `a<b` and `c`", "see <code>a&lt;b</code> and <code>c</code>"),
+        ("one ` alone <i>", "one ` alone &lt;i&gt;"),
+        ("<b>", "&lt;b&gt;"),
+    ],
+)
+def test_backticks_become_code_and_nothing_else_becomes_markup(text, html):
+    assert html == str(ticks(text))
+
+
+class LongTexts(BaseModel):
+    """Texts of more than one line."""
+
+    ca_pem: str = Field(default="", description="A certificate.")
+    body: str = Field(default="", max_length=100_000, description="A body.")
+    host: str = Field(default="", max_length=253, description="A name.")
+
+
+def test_texts_of_many_lines_keep_their_lines():
+    controls = [field.control for field in fields_of(LongTexts, {})]
+    read = read_fields(LongTexts, {"settings.ca_pem": "a\r\nb"})
+
+    assert controls == ["area", "area", "text"]
+    assert read == {"ca_pem": "a\nb"}

@@ -15,7 +15,17 @@ from lifesign.core.units import format_duration, parse_duration
 
 Schema = Mapping[str, Any]
 Control = Literal[
-    "text", "secret", "number", "duration", "check", "choice", "lines", "pairs", "json", "group"
+    "text",
+    "area",
+    "secret",
+    "number",
+    "duration",
+    "check",
+    "choice",
+    "lines",
+    "pairs",
+    "json",
+    "group",
 ]
 Problems = Sequence[tuple[str, str]]
 
@@ -98,6 +108,8 @@ def _field(
 ) -> Field:
     shape = _shape(part, root)
     control = _control(shape, root)
+    if control == "text" and _has_lines(name, shape):
+        control = "area"
     label = _label(name, part)
     help_text = str(part.get("description") or shape.get("description") or "")
     if control == "group":
@@ -156,6 +168,14 @@ def _text_control(shape: Schema) -> Control:
     if shape.get("format") == "duration":
         return "duration"
     return "secret" if shape.get("writeOnly") or shape.get("format") == "password" else "text"
+
+
+def _has_lines(name: str, shape: Schema) -> bool:
+    """Whether a text may be longer than a line: a certificate, a body (a one-line box would join its lines)."""
+    return name.endswith("_pem") or int(shape.get("maxLength", 0)) >= _LONG_TEXT
+
+
+_LONG_TEXT = 5000
 
 
 def _object_control(shape: Schema) -> Control:
@@ -250,7 +270,8 @@ def _value(text: str, control: Control, *, name: str, form: Mapping[str, str]) -
         "json": _json,
     }
     reader = readers.get(control)
-    return reader(text) if reader else text
+    # Browsers send lines with carriage returns, which nobody typed.
+    return reader(text) if reader else text.replace("\r\n", "\n")
 
 
 def _number(text: str) -> object:

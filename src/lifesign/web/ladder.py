@@ -47,12 +47,23 @@ def rungs(
     )
 
 
+_STANDS_IN = {"auth": "http", "jsonrpc": "http", "session": "initialized"}
+"""Layers that have no time of their own, and the rung on which they break."""
+
+_NOT_ALWAYS = "tls"
+"""Without times nobody knows whether this rung was needed, so it is only drawn when it broke."""
+
+
 def _broken(
     names: Sequence[str], phases_ms: Mapping[str, float], *, failure: Failure | None
 ) -> str:
     if failure is None:
         return ""
     if failure.layer in names:
+        return failure.layer
+    if _STANDS_IN.get(failure.layer) in names:
+        return _STANDS_IN[failure.layer]
+    if not phases_ms:
         return failure.layer
     reached = [index for index, name in enumerate(names) if name in phases_ms]
     after = max(reached, default=-1) + 1
@@ -66,6 +77,8 @@ def _was_not_needed(
 ) -> bool:
     if name in phases_ms:
         return False
+    if not phases_ms and broken:
+        return name == _NOT_ALWAYS
     later = names[names.index(name) + 1 :]
     return bool(phases_ms) and (broken in later or any(other in phases_ms for other in later))
 

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from lifesign.core.model import Severity, State
@@ -48,6 +49,15 @@ def bounded(value: object, limit: int = MAX_TEXT) -> str:
     return kept + (" …" if len(text) > limit else "")
 
 
+def ticks(text: object) -> Markup:
+    """Escaped text in which `names between backticks` are set as code."""
+    parts = str(escape(text)).split("`")
+    if len(parts) % 2 == 0:
+        return Markup("`").join(Markup(part) for part in parts)  # noqa: S704 - escaped above
+    pieces = (f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts))
+    return Markup("".join(pieces))  # noqa: S704 - escaped above
+
+
 def clock_text(instant: datetime | None) -> str:
     """An instant in full: `2026-11-20 14:03:05 UTC`."""
     return "never" if instant is None else instant.strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -80,4 +90,5 @@ def _filters() -> dict[str, Callable[..., object]]:
         "hour": hour_text,
         "every": every,
         "iso": datetime.isoformat,
+        "ticks": ticks,
     }
