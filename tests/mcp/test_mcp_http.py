@@ -186,6 +186,19 @@ class TestDoors:
 
         assert (response.status_code, response.headers["allow"]) == (405, "POST")
 
+    async def test_a_search_for_an_oauth_server_finds_none(
+        self, services: Services, clock: FakeClock
+    ) -> None:
+        path = "/.well-known/oauth-protected-resource/mcp"
+        async with (
+            mcp_app(services, config=Config(), clock=clock) as app,
+            serving(Starlette(routes=[Route(path, app)])) as url,
+            httpx2.AsyncClient(trust_env=False) as http,
+        ):
+            response = await http.get(url + path)
+
+        assert response.status_code == 404
+
     async def test_a_huge_message_is_refused(self, services: Services, clock: FakeClock) -> None:
         async with face(services, clock) as url:
             response = await post(url, LIST | {"params": {"x": "y" * (2 << 20)}})

@@ -32,7 +32,7 @@ async def acknowledge_alert(
         Field(max_length=100, description="Who looks after it; the token's name when left out."),
     ] = "",
 ) -> Acknowledged:
-    """Says that somebody looks after an alert, which stops its repeats and escalation.
+    """Says that somebody looks after an alert, so that others need not.
 
     Do this only when a person asked for it. It does not resolve the alert: that happens by itself when the
     monitor recovers. Doing it twice changes nothing.

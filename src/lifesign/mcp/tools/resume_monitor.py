@@ -11,7 +11,7 @@ from lifesign.mcp.results import MonitorChanged, MonitorRow
 async def resume_monitor(
     call: Call, *, monitor_id: MonitorId, monitor_type: MonitorType = ""
 ) -> MonitorChanged:
-    """Watches a paused monitor again, beginning with a check at once.
+    """Watches a paused monitor again, on its old schedule.
 
     Doing it twice changes nothing.
     """
