@@ -10,11 +10,11 @@ from starlette.types import ASGIApp
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[str]:
-    """The address of a running server, without a slash at its end."""
+async def serving(app: ASGIApp, *, for_s: float = 30) -> AsyncIterator[str]:
+    """The address of a running server, without a slash at its end; it stops after `for_s` in any case."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = _Embedded(uvicorn.Config(app, log_level="error", lifespan="off", ws="none"))
-        async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(for_s), asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(sockets=[listener]))
             await server.ready.wait()
             try:
