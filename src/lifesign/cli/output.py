@@ -6,6 +6,7 @@ said by colour alone.
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -18,6 +19,7 @@ Colour = Literal["green", "yellow", "red", "blue", "dim", "bold"]
 _SGR: Mapping[Colour, str] = MappingProxyType(
     {"green": "32", "yellow": "33", "red": "31", "blue": "34", "dim": "2", "bold": "1"}
 )
+_PAINT = re.compile(r"\x1b\[\d*m")
 _MARKS: Mapping[State, tuple[str, Colour]] = MappingProxyType(
     {
         State.UP: ("●", "green"),
@@ -66,14 +68,22 @@ def state_word(state: State) -> str:
 
 def emit_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows under their heads, as wide as their contents; nothing but a note when there are none."""
-    widths = [max(len(row[at]) for row in (heads, *rows)) for at in range(len(heads))]
+    widths = [max(_width(row[at]) for row in (heads, *rows)) for at in range(len(heads))]
     emit(paint(_line(heads, widths), "dim"))
     for row in rows:
         emit(_line(row, widths))
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+    padded = (
+        cell + " " * (width - _width(cell)) for cell, width in zip(cells, widths, strict=True)
+    )
+    return "  ".join(padded).rstrip()
+
+
+def _width(cell: str) -> int:
+    """The characters that are seen: colour takes no room."""
+    return len(_PAINT.sub("", cell))
 
 
 def clean(text: str, limit: int = 500) -> str:
