@@ -15,6 +15,8 @@ from starlette.routing import Route
 
 import outside
 from asgi_server import serving
+from lifesign.cli.client import Found
+from lifesign.cli.mcp import _TokenOf
 from mcp import Client, StdioServerParameters
 from servers.background import in_background
 
@@ -114,6 +116,24 @@ def test_a_daemon_elsewhere_is_reached_with_its_token(daemon):
     )  # fmt: skip
 
     assert json.loads(ended.stdout)["result"]["serverInfo"]["name"] == "lifesign"
+
+
+async def test_a_daemon_that_started_again_is_asked_with_its_new_token():
+    seen = []
+
+    def answer(request):
+        seen.append(request.headers["authorization"])
+        return httpx2.Response(200 if "new" in seen[-1] else 401)
+
+    async def again():
+        return Found("http://127.0.0.1:9", "new", "daemon.json")
+
+    auth = _TokenOf(Found("http://127.0.0.1:9", "old", "daemon.json"), again)
+    async with httpx2.AsyncClient(auth=auth, transport=httpx2.MockTransport(answer)) as http:
+        responses = [await http.post("http://127.0.0.1:9/mcp") for _ in range(2)]
+
+    assert [response.status_code for response in responses] == [200, 200]
+    assert seen == ["Bearer old", "Bearer new", "Bearer new"]
 
 
 def inspect(*args, **more):

@@ -33,7 +33,10 @@ MonitorId = Annotated[str, typer.Argument(metavar="MONITOR", help="Its id or slu
 @app.command()
 def add(  # noqa: PLR0917 - Typer calls it by name
     target: Annotated[
-        str, typer.Argument(help="What to watch: a URL, host:port, a name … or a job's name.")
+        str,
+        typer.Argument(
+            metavar="TARGET", help="What to watch: a URL, host:port, a name … or a job's name."
+        ),
     ],
     kind: Annotated[
         str | None, typer.Option(help="http, tcp, tls, dns, mcp, heartbeat; guessed when absent.")
@@ -45,7 +48,7 @@ def add(  # noqa: PLR0917 - Typer calls it by name
     timeout: Annotated[str | None, typer.Option(help="How long one run may take.")] = None,
     expect: Annotated[
         list[str] | None,
-        typer.Option(help="A condition, such as 'status == 200'; may be repeated."),
+        typer.Option(metavar="COND", help="A condition, such as 'status == 200'; may be repeated."),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -55,7 +58,9 @@ def add(  # noqa: PLR0917 - Typer calls it by name
             help="A setting of the kind, JSON or text; KEY=@FILE reads it from a file. May be repeated.",
         ),
     ] = None,
-    tag: Annotated[list[str] | None, typer.Option(help="A tag; may be repeated.")] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(metavar="TAG", help="A tag; may be repeated.")
+    ] = None,
     group: Annotated[str | None, typer.Option(help="The heading it is listed under.")] = None,
     severity: Annotated[
         Severity | None, typer.Option(help="How much its alerts matter [high].")

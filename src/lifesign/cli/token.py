@@ -18,7 +18,7 @@ app = typer.Typer(
 
 @app.command()
 def create(  # noqa: PLR0917 - Typer calls it by name
-    name: Annotated[str, typer.Argument(help="What the token is for.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What the token is for.")],
     grant: Annotated[
         Grant, typer.Option(help="read: look; operate: also acknowledge and pause; admin: all.")
     ] = Grant.READ,
