@@ -1,5 +1,6 @@
 import httpx2
 import pytest
+from structlog.testing import capture_logs
 
 from premises import Premises
 
@@ -135,8 +136,12 @@ async def test_our_own_bug_is_a_plain_500(
         raise ZeroDivisionError("a secret detail")
 
     monkeypatch.setattr(house.store.monitors, "counts", broken)
-    answer = await admin.get("/api/v1/health")
+    with capture_logs() as logs:
+        answer = await admin.get("/api/v1/health")
 
+    assert [(each["event"], each["path"]) for each in logs] == [
+        ("request_failed", "/api/v1/health")
+    ]
     assert answer.status_code == 500
     assert answer.json()["code"] == "internal"
     assert "secret detail" not in answer.text

@@ -68,7 +68,10 @@ def pydantic_problems(
 
 def sentences(problems: Problems) -> str:
     """The problems in a row, for the detail of an error."""
-    return " ".join(f"{field}: {reason.rstrip('.')}." for field, reason in problems)
+    return " ".join(
+        f"{field}: {reason}" if reason.endswith((".", "?")) else f"{field}: {reason}."
+        for field, reason in problems
+    )
 
 
 def stored_settings(settings: BaseModel) -> dict[str, object]:
