@@ -15,7 +15,7 @@ from typing import Any
 from e2e.processes import Child, clean_environment, free_port, until
 
 PRODUCT_CORE, TARGET_CORE = 0, 1
-READY_WITHIN_S = 300
+READY_WITHIN_S = 120
 
 
 def pinned(core: int, command: Iterable[str | Path]) -> list[str | Path]:
@@ -104,6 +104,8 @@ def serving(directory: Path, config: str | None = None) -> Iterator[Product]:
 
 
 def _is_ready(product: Product) -> bool:
+    if product.child.ended:
+        raise AssertionError(f"Lifesign ended early:\n{product.child.output}")
     try:
         with urllib.request.urlopen(f"{product.url}/readyz", timeout=5) as answer:
             return bool(answer.status == 200) and (product.data / "daemon.json").exists()

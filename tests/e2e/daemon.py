@@ -33,8 +33,13 @@ class Daemon:
             command += ["--config", self.config]
         self.child = Child(command, directory=self.data.parent)
         self.child.listens(self.port)
-        until(lambda: self.get("/readyz")[0] == 200, within=20, what="Lifesign to be ready")
+        until(self._is_ready, within=20, what="Lifesign to be ready")
         return self.child
+
+    def _is_ready(self) -> bool:
+        assert self.child is not None
+        assert not self.child.ended, self.child.output
+        return self.get("/readyz")[0] == 200 and (self.data / "daemon.json").exists()
 
     def setup_link(self) -> str:
         """The one-time link that the first start prints."""
@@ -82,7 +87,7 @@ class Daemon:
 
     def token(self, grant: str) -> str:
         """A fresh API token with that grant."""
-        said = self.run("token", "add", "end-to-end", "--grant", grant)
+        said = self.run("token", "create", "end-to-end", "--grant", grant)
         found = re.search(r"lsn_\w+", said)
         assert found is not None, said
         return found[0]

@@ -81,7 +81,7 @@ class Person:
         self.page.get_by_label("Every", exact=True).fill("2s")
         self.page.get_by_label("Timeout", exact=True).fill("2s")
         self.page.get_by_role("button", name="Save and watch it").click()
-        expect(self.page.get_by_role("heading", name=name)).to_be_visible()
+        expect(self.page.get_by_role("heading", name=name, exact=True)).to_be_visible()
 
     def open_overview(self) -> None:
         """Open the overview and put a mark on it that a reload would wipe off."""

@@ -63,7 +63,13 @@ def inspect(*arguments: str) -> Any:
 def transport(request: pytest.FixtureRequest, daemon: Daemon) -> list[str]:
     if request.param == "stdio":
         return [sys.executable, "-m", "lifesign", "mcp", "--data", str(daemon.data)]
-    return [f"{daemon.url}/mcp", "--header", f"Authorization: Bearer {daemon.token('operate')}"]
+    return [
+        f"{daemon.url}/mcp",
+        "--transport",
+        "http",
+        "--header",
+        f"Authorization: Bearer {daemon.token('operate')}",
+    ]
 
 
 def test_it_lists_the_tools(transport: list[str]) -> None:

@@ -107,7 +107,7 @@ def test_kill_9_loses_no_acknowledged_ping_and_no_alert(daemon: Daemon, sink: Si
     assert len(job.acknowledged) > 100
     assert set(job.acknowledged) - stored_pings(daemon.data) == set()
     assert {one.id for one in again} == {told[0].id}
-    assert [alert["monitor_name"] for alert in daemon.json("alert", "ls")["items"]] == ["Gone"]
+    assert [alert["monitor_name"] for alert in daemon.json("alert", "ls")] == ["Gone"]
     assert sink.refused == []
 
 
