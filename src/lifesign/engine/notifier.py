@@ -90,7 +90,8 @@ class Notifier:
         self._wake.set()
 
     async def run(self) -> None:
-        """Send until cancelled. What is under way then is claimed again when its lease has run out."""
+        """Send until cancelled. What is under way then is claimed again when its lease has run out, or by our next start."""
+        await self._take_over()
         async with asyncio.TaskGroup() as sends:
             while True:
                 self._gauges.beats["notifier"] = self._clock.monotonic()
@@ -99,6 +100,15 @@ class Notifier:
                     self._under_way += 1
                     sends.create_task(self._deliver(delivery))
                 await self._rest()
+
+    async def _take_over(self) -> None:
+        """A SQLite file has one process: what an earlier one held when it died need not wait for its lease."""
+        if self._store.dialect != "sqlite":
+            return
+        try:
+            await self._store.outbox.release_claims()
+        except StorageError as refusal:
+            _log.error("outbox_unreadable", reason=str(refusal))
 
     async def _claim(self, most: int) -> list[Delivery]:
         if most <= 0:

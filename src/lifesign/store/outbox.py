@@ -40,6 +40,13 @@ class OutboxRepository(Repository):
         claimed = [delivery_of(row) for row in rows]
         return sorted(claimed, key=lambda delivery: (delivery.due_at, delivery.id))
 
+    async def release_claims(self) -> int:
+        """Free what dead senders hold; how many. Only for the sole sender of a store, before it begins. A system write."""
+        held = and_(_pending(), t.deliveries.c.claimed_until.is_not(None))
+        async with self._database.write() as connection:
+            change = update(t.deliveries).where(held).values(claimed_until=None)
+            return (await connection.execute(change)).rowcount
+
     async def settle(
         self, delivery: Delivery, attempt: Attempt, *, status: str, due_at: datetime
     ) -> bool:
