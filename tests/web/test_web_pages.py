@@ -60,7 +60,7 @@ async def test_rows_and_bars_are_parts(client):
 
     assert 'hx-target="#m-id-api"' in rows
     assert rows.count("<hx-partial") == bars.count("<hx-partial") == 1
-    assert bars.count("<rect") >= 30
+    assert bars.count("h7.6") >= 30
 
 
 async def test_a_monitor_shows_ladder_failure_and_what_to_do(client):

@@ -48,6 +48,16 @@ def day_bars(days: Sequence[DayView]) -> tuple[DayBar, ...]:
     )
 
 
+def outlines(bars: Sequence[DayBar]) -> tuple[tuple[str, str], ...]:
+    """The same bars as one SVG path a look: a fifth of the bytes, for listings that have fifty of them."""
+    paths: dict[str, str] = {}
+    for bar in bars:
+        for piece in bar.pieces:
+            box = f"M{bar.x:g} {piece.y:g}h{bar.width:g}v{piece.height:g}h-{bar.width:g}z"
+            paths[piece.look] = paths.get(piece.look, "") + box
+    return tuple(paths.items())
+
+
 def describe(day: DayView) -> str:
     """A day in words: how much of it was up, and every minute that was not."""
     watched = day.up_s + day.degraded_s + day.down_s

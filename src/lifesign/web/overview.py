@@ -15,7 +15,7 @@ from lifesign.core.scope import Scope
 from lifesign.service.views import AlertView, HistoryView, MonitorView
 from lifesign.store.values import AlertQuery
 from lifesign.web import phrases
-from lifesign.web.drawing import day_bars
+from lifesign.web.drawing import day_bars, outlines
 from lifesign.web.frame import framed
 from lifesign.web.gate import page
 from lifesign.web.ladder import Rung, rungs
@@ -100,7 +100,8 @@ async def _bars(site: Site, request: Request, scope: Scope) -> Response:
             return None
 
     histories = await asyncio.gather(*(history(id) for id in _wanted(request)))
-    bars = [(one.monitor_id, day_bars(one.days)) for one in histories if one is not None]
+    drawn = [(one.monitor_id, day_bars(one.days)) for one in histories if one is not None]
+    bars = [(id, outlines(days), days[-1].label if days else "") for id, days in drawn]
     return site.renderer.page("parts/bars.html", {"bars": bars})
 
 

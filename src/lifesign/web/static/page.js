@@ -118,6 +118,8 @@ onPage("keydown", (event) => {
 
 // Live: one stream a tab. News marks what is out of date; what is marked is fetched at most once a second.
 const GATHER_MS = 400;
+const RUNS_MS = 5000; // Runs that change no state are many and change a row little.
+const ASLEEP_MS = 30000; // A tab that nobody sees gives its connection back: browsers have six a host.
 const EVENTS = ["monitor.run", "monitor.state", "monitor.added", "monitor.changed", "monitor.removed", "alert.fired", "alert.escalated", "alert.acknowledged", "alert.resolved", "delivery.sent", "delivery.failed", "resync"];
 const live = document.getElementById("live");
 let heardAt = 0, isOpen = false, wasOpen = false, timer = 0, lastFetch = 0;
@@ -161,9 +163,13 @@ async function fetchStale() {
     await refresh("#verdict", "#attention:outerMorph,#nav:outerMorph");
   } else if (page && document.querySelector(".empty")) location.reload();
 }
-function soon() {
-  if (timer) return;
-  timer = setTimeout(fetchStale, Math.max(GATHER_MS, 1000 - (Date.now() - lastFetch)));
+let dueAt = 0;
+function soon(wait = GATHER_MS) {
+  const at = Math.max(Date.now() + wait, lastFetch + 1000);
+  if (timer && dueAt <= at) return;
+  clearTimeout(timer);
+  dueAt = at;
+  timer = setTimeout(fetchStale, at - Date.now());
 }
 function hear(event) {
   heardAt = Date.now();
@@ -174,10 +180,11 @@ function hear(event) {
   if (event.type !== "monitor.run") stale.page = true;
   if (watch && watch.dataset.watch === news.monitor_id) stale.watched = true;
   if (watch && !stale.watched && event.type === "monitor.run") return;
-  soon();
+  soon(event.type === "monitor.run" && !watch ? RUNS_MS : GATHER_MS);
 }
+let stream = null, asleep = 0;
 function follow(url) {
-  const stream = new EventSource(url);
+  stream = new EventSource(url);
   stream.onopen = () => {
     // After a gap nobody knows what was missed, so the page is fetched once.
     if (wasOpen && !isOpen) { stale.page = stale.watched = true; soon(); }
@@ -188,19 +195,27 @@ function follow(url) {
   stream.onerror = () => {
     isOpen = false;
     show();
-    if (stream.readyState === EventSource.CLOSED) setTimeout(() => follow(url), 5000);
+    if (stream.readyState === EventSource.CLOSED) setTimeout(() => { if (!document.hidden) follow(url); }, 5000);
   };
   for (const type of EVENTS) stream.addEventListener(type, hear);
   stream.onmessage = hear;
-  addEventListener("pagehide", () => stream.close(), { once: true });
+}
+function sleepOrWake(url) {
+  clearTimeout(asleep);
+  if (document.hidden) {
+    asleep = setTimeout(() => { stream.close(); isOpen = false; }, ASLEEP_MS);
+  } else if (stream.readyState === EventSource.CLOSED) {
+    follow(url);
+  } else if (stale.page || stale.watched || stale.rows.size) soon();
 }
 const url = document.body?.dataset.events;
 if (url && live) {
   heardAt = Date.now();
   follow(url);
   setInterval(show, 1000);
+  onPage("visibilitychange", () => sleepOrWake(url));
+  addEventListener("pagehide", () => stream.close());
 }
-onPage("visibilitychange", () => { if (!document.hidden && (stale.page || stale.watched || stale.rows.size)) soon(); });
 setInterval(sayTimes, 15000);
 onPage("htmx:after:swap", prepare);
 prepare();
