@@ -30,42 +30,51 @@ app = typer.Typer(
 MonitorId = Annotated[str, typer.Argument(metavar="MONITOR", help="Its id or slug.")]
 
 
+Target = Annotated[
+    str,
+    typer.Argument(
+        metavar="TARGET", help="What to watch: a URL, host:port, a name … or a job's name."
+    ),
+]
+KindName = Annotated[
+    str | None, typer.Option(help="http, tcp, tls, dns, mcp, heartbeat; guessed when absent.")
+]
+Name = Annotated[str | None, typer.Option(help="What people call it; the target.")]
+Interval = Annotated[
+    str | None, typer.Option(help="How often, such as 30s; the kind's own when absent.")
+]
+Timeout = Annotated[str | None, typer.Option(help="How long one run may take.")]
+Expected = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COND", help="A condition, such as 'status == 200'; may be repeated."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="A setting of the kind, JSON or text; KEY=@FILE reads it from a file. May be repeated.",
+    ),
+]
+Tags = Annotated[list[str] | None, typer.Option(metavar="TAG", help="A tag; may be repeated.")]
+Group = Annotated[str | None, typer.Option(help="The heading it is listed under.")]
+HowMuch = Annotated[Severity | None, typer.Option(help="How much its alerts matter [high].")]
+Paused = Annotated[bool, typer.Option("--paused", help="Do not watch it yet.")]
+
+
 @app.command()
 def add(  # noqa: PLR0917 - Typer calls it by name
-    target: Annotated[
-        str,
-        typer.Argument(
-            metavar="TARGET", help="What to watch: a URL, host:port, a name … or a job's name."
-        ),
-    ],
-    kind: Annotated[
-        str | None, typer.Option(help="http, tcp, tls, dns, mcp, heartbeat; guessed when absent.")
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="What people call it; the target.")] = None,
-    interval: Annotated[
-        str | None, typer.Option(help="How often, such as 30s; the kind's own when absent.")
-    ] = None,
-    timeout: Annotated[str | None, typer.Option(help="How long one run may take.")] = None,
-    expect: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COND", help="A condition, such as 'status == 200'; may be repeated."),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="A setting of the kind, JSON or text; KEY=@FILE reads it from a file. May be repeated.",
-        ),
-    ] = None,
-    tag: Annotated[
-        list[str] | None, typer.Option(metavar="TAG", help="A tag; may be repeated.")
-    ] = None,
-    group: Annotated[str | None, typer.Option(help="The heading it is listed under.")] = None,
-    severity: Annotated[
-        Severity | None, typer.Option(help="How much its alerts matter [high].")
-    ] = None,
-    paused: Annotated[bool, typer.Option("--paused", help="Do not watch it yet.")] = False,
+    target: Target,
+    kind: KindName = None,
+    name: Name = None,
+    interval: Interval = None,
+    timeout: Timeout = None,
+    expect: Expected = None,
+    settings: Settings = None,
+    tag: Tags = None,
+    group: Group = None,
+    severity: HowMuch = None,
+    paused: Paused = False,
     url: Url = None,
     data: Data = None,
     as_json: AsJSON = False,
