@@ -4,6 +4,8 @@ import httpx2
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_families
 from prometheus_client.parser import text_string_to_metric_families
 
+from lifesign.api.app import build_api
+from lifesign.channels.registry import load_channel_kinds
 from lifesign.core.model import (
     Batch,
     MonitorState,
@@ -13,6 +15,7 @@ from lifesign.core.model import (
     Run,
     State,
 )
+from lifesign.probes.registry import load_kinds
 from premises import ADMIN, Premises
 
 
@@ -87,3 +90,14 @@ async def test_openmetrics_is_given_to_those_who_ask(
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     assert answer.text.endswith("# EOF\n")
     assert "probe_success" in {family.name for family in open_families(answer.text)}
+
+
+async def test_operator_can_open_the_metrics_to_everybody(house: Premises) -> None:
+    api = build_api(
+        house.services, kinds=load_kinds(), channel_kinds=load_channel_kinds(),
+        clock=house.clock, config=house.config, metrics_public=True,
+    )  # fmt: skip
+    transport = httpx2.ASGITransport(api)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        assert (await client.get("/metrics")).status_code == 200
+        assert (await client.get("/api/v1/health")).status_code == 401

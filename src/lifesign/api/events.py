@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 import msgspec
+import structlog
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 from starlette.types import Receive, Send
 from starlette.types import Scope as ASGIScope
 
 from lifesign.api.doors import Reader
+from lifesign.core.errors import LifesignError
 from lifesign.core.model import Event
 from lifesign.service.services import Services
 
@@ -19,6 +21,8 @@ HEARTBEAT_S = 15.0
 RETRY_MS = 3000
 
 _LARGEST_ID = 2**53 - 1
+
+_log = structlog.get_logger(__name__)
 
 
 class EventStream(Response):
@@ -48,8 +52,12 @@ class EventStream(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _write(self, send: Send) -> None:
-        async for event in self._events:
-            await _send(send, frame(event))
+        try:
+            async for event in self._events:
+                await _send(send, frame(event))
+        except LifesignError as refusal:
+            # The reader comes again by itself and asks for what it missed.
+            _log.warning("event_stream_ended", reason=str(refusal))
 
     async def _beat(self, send: Send) -> None:
         while True:
