@@ -164,6 +164,28 @@ async def test_signing_out_ends_the_session(client, services):
     assert 'lifesign_session=""' in answer.headers["set-cookie"]
 
 
+async def test_our_own_fault_is_logged_and_says_nothing_of_the_inside(
+    client, services, monkeypatch
+):
+    async def broken(*_args):
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(services.alerts, "list", broken)
+
+    answer = await client.get("/alerts")
+
+    assert answer.status_code == 500
+    assert "secret detail" not in answer.text
+    assert "something is wrong in Lifesign itself" in parse(answer.text).text
+
+
+async def test_an_unknown_path_has_a_page(client):
+    answer = await client.get("/no/such/page")
+
+    assert answer.status_code == 404
+    assert "There is no page /no/such/page." in parse(answer.text).text
+
+
 async def test_what_is_not_there_says_so_with_its_status(client):
     answer = await client.get("/monitors/none")
 

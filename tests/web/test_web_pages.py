@@ -183,7 +183,13 @@ async def test_a_refused_draft_keeps_what_was_written_and_marks_the_field(client
 
 
 async def test_editing_keeps_secrets_and_names_the_version(client, services):
-    form = {"version": "3", "settings.url": "https://b.test", "settings.token": "***"}
+    form = {
+        "version": "3",
+        "settings.url": "https://b.test",
+        "settings.token": "***",
+        "policy.confirmations": "5",
+        "policy.degraded_ms": "",
+    }
 
     await client.post("/monitors/api/edit", data=form)
 
@@ -191,6 +197,7 @@ async def test_editing_keeps_secrets_and_names_the_version(client, services):
     assert changes["expected_version"] == 3
     assert changes["settings"]["token"] == "***"
     assert changes["settings"]["auth"] is None
+    assert changes["policy"] == {"confirmations": 5, "degraded_ms": None}
 
 
 async def test_acknowledging_goes_back_to_where_one_was(client, services):

@@ -11,8 +11,9 @@ from lifesign.core.model import Failure, Owner, State
 from lifesign.service.views import DayView
 from lifesign.web import phrases
 from lifesign.web.drawing import HEIGHT, day_bars
-from lifesign.web.fields import fields_of, read_fields
+from lifesign.web.fields import fields_of
 from lifesign.web.ladder import rungs
+from lifesign.web.posted import read_fields
 from lifesign.web.render import ticks
 from lifesign.web.search import read_search
 from web.fakes import NOW, HttpSettings

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,11 +12,13 @@ from lifesign.core.errors import InvalidError, LifesignError
 from lifesign.core.model import Owner, Severity
 from lifesign.core.scope import Grant, Scope
 from lifesign.probes.registry import Kind
+from lifesign.service.drafts import PolicyDraft
 from lifesign.service.views import MonitorView, Trial
-from lifesign.web.fields import blank_fields, fields_of, read_fields
+from lifesign.web.fields import fields_of
 from lifesign.web.frame import framed
 from lifesign.web.gate import page, to
 from lifesign.web.ladder import rungs
+from lifesign.web.posted import blank_fields, read_fields
 from lifesign.web.render import every
 from lifesign.web.site import Site
 
@@ -170,6 +172,10 @@ def _draft(sheet: Sheet) -> dict[str, object]:
         text = values.get(name, "").strip()
         if name in values and (text or name not in ("interval", "timeout", "severity", "name")):
             draft[name] = text
+    policy = read_fields(PolicyDraft, values, prefix="policy")
+    if policy:
+        # An empty field of the form takes this one back out; the others always hold a number.
+        draft["policy"] = {"degraded_ms": None} | policy
     if "conditions" in values:
         draft["conditions"] = values["conditions"]
     return draft
@@ -195,6 +201,15 @@ def _written(monitor: MonitorView) -> dict[str, str]:
         "severity": monitor.severity.value,
         "conditions": "\n".join(monitor.conditions),
     }
+
+
+def _policy_values(sheet: Sheet, monitor: MonitorView | None) -> Mapping[str, object]:
+    written = read_fields(PolicyDraft, sheet.values, prefix="policy")
+    if written:
+        return written
+    if monitor is not None:
+        return asdict(monitor.policy)
+    return asdict(sheet.kind.policy) if sheet.kind else {}
 
 
 def _with_error(sheet: Sheet, error: InvalidError) -> Sheet:
@@ -241,6 +256,9 @@ async def _sheet_page(
         "kinds": list(site.kinds.values()),
         "fields": fields,
         "waiting_rungs": rungs(kind.ladder, {}, failure=None) if kind else (),
+        "policy_fields": fields_of(
+            PolicyDraft, _policy_values(sheet, monitor), prefix="policy", problems=sheet.problems
+        ),
         "monitor": monitor,
         "severities": tuple(Severity),
         "problem_of": dict(

@@ -12,9 +12,10 @@ from lifesign.core.model import AlertEvent, Owner, Route, Severity
 from lifesign.core.scope import Grant, Scope
 from lifesign.service.channels import DeliveryResult
 from lifesign.service.views import ChannelView
-from lifesign.web.fields import blank_fields, fields_of, read_fields
+from lifesign.web.fields import fields_of
 from lifesign.web.frame import framed
 from lifesign.web.gate import page, to
+from lifesign.web.posted import blank_fields, read_fields
 from lifesign.web.site import Site
 
 

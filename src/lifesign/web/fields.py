@@ -1,4 +1,4 @@
-"""Forms made from settings models: a JSON schema becomes fields, what is posted becomes settings again.
+"""Forms made from settings models: a JSON schema becomes fields (`posted` reads them back).
 
 Every kind of monitor and channel gets its form from here, so a new kind needs no page of its own.
 """
@@ -7,26 +7,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from lifesign.core.units import format_duration, parse_duration
+from lifesign.core.units import format_duration
+from lifesign.web.shapes import Control, Schema, control_of, shape_of
 
-Schema = Mapping[str, Any]
-Control = Literal[
-    "text",
-    "area",
-    "secret",
-    "number",
-    "duration",
-    "check",
-    "choice",
-    "lines",
-    "pairs",
-    "json",
-    "group",
-]
 Problems = Sequence[tuple[str, str]]
 
 KEPT = "***"
@@ -67,20 +53,6 @@ def fields_of(
     return _fields(schema, schema, values, prefix=prefix, problems=problems)
 
 
-def read_fields(
-    model: type[BaseModel], form: Mapping[str, str], *, prefix: str = "settings"
-) -> dict[str, object]:
-    """The settings that a posted form holds. What was left empty is absent; the model judges the rest."""
-    schema = model.model_json_schema()
-    return _read(schema, schema, form, prefix=prefix)
-
-
-def blank_fields(model: type[BaseModel], settings: Mapping[str, object]) -> dict[str, object]:
-    """The settings with an explicit None for all that a form left empty, so that an update clears it."""
-    names = model.model_json_schema().get("properties", {})
-    return {name: settings.get(name) for name in names}
-
-
 def _fields(
     schema: Schema,
     root: Schema,
@@ -106,8 +78,8 @@ def _fields(
 def _field(
     part: Schema, root: Schema, value: object, *, name: str, required: bool, problems: Problems
 ) -> Field:
-    shape = _shape(part, root)
-    control = _control(shape, root)
+    shape = shape_of(part, root)
+    control = control_of(shape, root)
     if control == "text" and _has_lines(name, shape):
         control = "area"
     label = _label(name, part)
@@ -130,44 +102,9 @@ def _field(
     )
 
 
-def _shape(part: Schema, root: Schema) -> Schema:
-    """The schema behind references and behind `or null`."""
-    if "$ref" in part:
-        return _shape(root["$defs"][part["$ref"].rpartition("/")[2]], root)
-    kinds = [one for one in part.get("anyOf", ()) if one.get("type") != "null"]
-    if len(kinds) == 1:
-        return {**_shape(kinds[0], root)}
-    if "allOf" in part and len(part["allOf"]) == 1:
-        return _shape(part["allOf"][0], root)
-    return part
-
-
-def _control(shape: Schema, root: Schema) -> Control:
-    if "enum" in shape:
-        return "choice"
-    kind = shape.get("type")
-    if kind == "string":
-        return _text_control(shape)
-    if kind == "object":
-        return _object_control(shape)
-    if kind == "array":
-        items = _shape(shape.get("items", {}), root)
-        return "lines" if items.get("type") in ("string", "integer", "number") else "json"
-    if isinstance(kind, str) and kind in _SIMPLE:
-        return _SIMPLE[kind]
-    # A choice of several plain types (a duration or a number) is written as text; objects need JSON.
-    plain = all(_shape(one, root).get("type") in _PLAIN for one in shape.get("anyOf", ()))
-    return "text" if plain else "json"
-
-
-_SIMPLE: Mapping[str, Control] = {"boolean": "check", "integer": "number", "number": "number"}
-_PLAIN = ("string", "integer", "number", "null")
-
-
-def _text_control(shape: Schema) -> Control:
-    if shape.get("format") == "duration":
-        return "duration"
-    return "secret" if shape.get("writeOnly") or shape.get("format") == "password" else "text"
+def _choices(shape: Schema, part: Schema) -> Sequence[object]:
+    found: Sequence[object] = shape.get("enum") or part.get("enum") or ()
+    return found
 
 
 def _has_lines(name: str, shape: Schema) -> bool:
@@ -178,29 +115,20 @@ def _has_lines(name: str, shape: Schema) -> bool:
 _LONG_TEXT = 5000
 
 
-def _object_control(shape: Schema) -> Control:
-    if shape.get("properties"):
-        return "group"
-    values = shape.get("additionalProperties")
-    is_text = isinstance(values, Mapping) and values.get("type") == "string"
-    return "pairs" if is_text else "json"
-
-
-def _choices(shape: Schema, part: Schema) -> Sequence[object]:
-    found: Sequence[object] = shape.get("enum") or part.get("enum") or ()
-    return found
-
-
 def _label(name: str, part: Schema) -> str:
     """The title that the model's author gave; pydantic's own (Each Word Capital) is not one."""
     words = name.rpartition(".")[2].replace("_", " ")
     title = str(part.get("title", ""))
     if title and title != words.title():
         return title
+    for ending, unit in _UNITS.items():
+        if words.endswith(ending):
+            words = words.removesuffix(ending) + unit
     said = [word.upper() if word in _ACRONYMS else word for word in words.split()]
     return said[0][:1].upper() + " ".join(said)[1:]
 
 
+_UNITS = {" s": " (seconds)", " ms": " (milliseconds)"}
 _ACRONYMS = frozenset({"url", "tls", "dns", "http", "json", "ip", "mcp", "id", "ca", "sni", "smtp"})
 
 
@@ -212,15 +140,19 @@ def _placeholder(part: Schema, shape: Schema) -> str:
 def _text(value: object, control: Control) -> str:
     if value is None:
         return ""
-    if control == "json":
-        return json.dumps(value, indent=2, ensure_ascii=False)
     if control == "duration":
         return _duration_text(value)
-    if control == "lines" and isinstance(value, list | tuple):
-        return "\n".join(str(item) for item in value)
-    if control == "pairs" and isinstance(value, Mapping):
-        return "\n".join(f"{key}: {item}" for key, item in value.items())
-    return str(value)
+    if control == "json":
+        return json.dumps(value, indent=2, ensure_ascii=False)
+    return "\n".join(_lines_of(value))
+
+
+def _lines_of(value: object) -> list[str]:
+    if isinstance(value, list | tuple):
+        return [str(item) for item in value]
+    if isinstance(value, Mapping):
+        return [f"{key}: {item}" for key, item in value.items()]
+    return [f"{value:g}" if isinstance(value, float) else str(value)]
 
 
 def _duration_text(value: object) -> str:
@@ -237,74 +169,3 @@ def _problem(name: str, problems: Problems) -> str:
         if bare in (name, short) or bare.startswith((name + ".", short + ".")):
             return reason
     return ""
-
-
-def _read(
-    schema: Schema, root: Schema, form: Mapping[str, str], *, prefix: str
-) -> dict[str, object]:
-    settings: dict[str, object] = {}
-    for key, part in schema.get("properties", {}).items():
-        shape = _shape(part, root)
-        control = _control(shape, root)
-        name = f"{prefix}.{key}"
-        if control == "group":
-            value: object = _read(shape, root, form, prefix=name) or None
-        else:
-            value = _value(form.get(name, ""), control, name=name, form=form)
-        if value is not None:
-            settings[key] = value
-    return settings
-
-
-def _value(text: str, control: Control, *, name: str, form: Mapping[str, str]) -> object:
-    if control == "check":
-        # An unticked box is not sent at all; the marker beside it says that the form had the box.
-        return bool(text) if text or f"{name}:box" in form else None
-    if not text.strip():
-        return None
-    readers = {
-        "number": _number,
-        "duration": _duration,
-        "lines": _lines,
-        "pairs": _pairs,
-        "json": _json,
-    }
-    reader = readers.get(control)
-    # Browsers send lines with carriage returns, which nobody typed.
-    return reader(text) if reader else text.replace("\r\n", "\n")
-
-
-def _number(text: str) -> object:
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
-def _duration(text: str) -> object:
-    try:
-        return parse_duration(text).total_seconds()
-    except ValueError:
-        return text
-
-
-def _lines(text: str) -> object:
-    return [line.strip() for line in text.splitlines() if line.strip()]
-
-
-def _pairs(text: str) -> object:
-    pairs = (line.partition(":") for line in text.splitlines() if line.strip())
-    return {key.strip(): value.strip() for key, _, value in pairs}
-
-
-def _json(text: str) -> object:
-    try:
-        value: object = json.loads(text)
-    except ValueError:
-        # The model says what it wants instead, in words and at the field.
-        return text
-    return value

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import quote, urlsplit
 
+import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -19,6 +20,8 @@ from lifesign.core.errors import (
 )
 from lifesign.core.scope import Grant, Scope
 from lifesign.web.site import SESSION_COOKIE, Site, look_of
+
+_log = structlog.get_logger(__name__)
 
 MAX_FORM_BYTES = 1 << 20
 CONTENT_SECURITY_POLICY = (
@@ -74,16 +77,12 @@ def page(
             scope = await site.services.people.session(request.cookies.get(SESSION_COOKIE, ""))
         except UnauthenticatedError:
             return _to_login(request)
-        try:
-            refuse_foreign(request)
-            if not scope.allows(needs):
-                raise ForbiddenError(
-                    f"{scope.actor} may only {scope.grant.value}; this needs {needs.value}.",
-                    remedy="Ask an administrator of this Lifesign for the grant.",
-                )
+
+        async def answer() -> Response:
+            _require(scope, needs)
             return await endpoint(site, request, scope)
-        except LifesignError as error:
-            return problem_page(site, request, error, scope=scope)
+
+        return await _answered(site, request, answer, scope=scope)
 
     return Route(path, guarded, methods=list(methods), middleware=[Middleware(PageHeaders)])
 
@@ -94,13 +93,39 @@ def open_page(
     """A route that needs no session: signing in, setting up."""
 
     async def guarded(request: Request) -> Response:
-        try:
-            refuse_foreign(request)
-            return await endpoint(site, request)
-        except LifesignError as error:
-            return problem_page(site, request, error, scope=None)
+        return await _answered(site, request, lambda: endpoint(site, request), scope=None)
 
     return Route(path, guarded, methods=list(methods), middleware=[Middleware(PageHeaders)])
+
+
+async def _answered(
+    site: Site,
+    request: Request,
+    answer: Callable[[], Awaitable[Response]],
+    *,
+    scope: Scope | None,
+) -> Response:
+    """The answer, or the page that says what went wrong: the request edge of the web face."""
+    try:
+        refuse_foreign(request)
+        return await answer()
+    except LifesignError as error:
+        return problem_page(site, request, error, scope=scope)
+    except Exception:  # noqa: BLE001 - one of the five supervised edges
+        _log.exception("page failed", method=request.method, path=request.url.path)
+        fault = LifesignError(
+            "This page could not be made: something is wrong in Lifesign itself.",
+            remedy="Nothing that was saved before is lost. The log of the server says more.",
+        )
+        return problem_page(site, request, fault, scope=scope)
+
+
+def _require(scope: Scope, needs: Grant) -> None:
+    if not scope.allows(needs):
+        raise ForbiddenError(
+            f"{scope.actor} may only {scope.grant.value}; this needs {needs.value}.",
+            remedy="Ask an administrator of this Lifesign for the grant.",
+        )
 
 
 def refuse_foreign(request: Request) -> None:
