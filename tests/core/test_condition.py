@@ -1,5 +1,6 @@
 """Conditions: what each form means, what was found, and where a text is refused."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -118,3 +119,31 @@ def test_any_document_can_be_held_against(document: object) -> None:
     observation = Observation(facts={"a": document}, content={"json": document})
     for text in ("a == 1", "a in 1-2,x", 'a contains "x"', "a > 1", 'json("$.a[0].length()") < 3'):
         compile_condition(text).hold(observation)
+
+
+HUGE = "9" * 400
+DEEP = "[" * 900 + "]" * 900
+
+
+@pytest.mark.parametrize(
+    "value", [HUGE, f"-{HUGE}", DEEP, r'"\ud800"', r'["\udfff"]', "NaN", "1e999"]
+)
+@pytest.mark.parametrize(
+    "test", ["< 100", "== 5", "in 1-5", "not in 1-5,a", "contains x", "starts with x"]
+)
+def test_whatever_a_document_holds_a_condition_is_held_and_can_be_written_down(
+    value: str, test: str
+) -> None:
+    seen = Observation(content={"body": f'{{"depth": {value}}}'})
+
+    check = compile_condition(f'json("$.depth") {test}').hold(seen)
+
+    assert len(check.found) <= 200
+    assert msgspec.json.encode(check)
+
+
+def test_a_number_beyond_every_float_is_still_compared() -> None:
+    seen = Observation(content={"body": f'{{"depth": {HUGE}, "low": -{HUGE}}}'})
+
+    assert not compile_condition('json("$.depth") < 100').hold(seen).holds
+    assert compile_condition('json("$.low") < 100').hold(seen).holds

@@ -14,6 +14,7 @@ check says so. Compiling raises `ConditionError` with the place in the text.
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -253,9 +254,17 @@ def _number(value: object) -> float | None:
     if isinstance(value, bool) or value is MISSING:
         return None
     if isinstance(value, int | float):
-        return float(value)
+        return _float(value)
     match = _NUMBER.match(value.strip()) if isinstance(value, str) else None
     return float(match[1]) if match else None
+
+
+def _float(number: float) -> float:
+    """A JSON document may hold integers that are larger than any float."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def _operand(subject: str, operand: str) -> object:
@@ -290,5 +299,12 @@ def _shown(value: object) -> str:
         return "true" if value else "false"
     if value is None:
         return "null"
-    shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return shown if len(shown) <= MAX_FOUND else shown[: MAX_FOUND - 1] + "…"
+    try:
+        shown = (
+            value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+        )
+    except (ValueError, RecursionError):
+        return "something too large to show"
+    cut = shown if len(shown) <= MAX_FOUND else shown[: MAX_FOUND - 1] + "…"
+    # JSON may spell half a surrogate pair, which no UTF-8 can carry on.
+    return cut.encode("utf-8", "replace").decode("utf-8")
