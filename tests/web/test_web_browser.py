@@ -13,7 +13,6 @@ from web.serving import served
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 THEMES = ("light", "dark")
-DONE = ".chart:not([hidden]) canvas, #trial .rung"
 
 
 def opened(
