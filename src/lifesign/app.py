@@ -6,6 +6,7 @@ closes last.
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from lifesign.api.app import build_api
 from lifesign.bus import LocalBus
 from lifesign.channels.registry import load_channel_kinds
 from lifesign.clock import Clock, SystemClock
-from lifesign.config import Config, Loaded
+from lifesign.config import Config, ConfigError, Loaded
 from lifesign.engine.engine import Engine, EngineParts
 from lifesign.engine.runner import Limits
 from lifesign.mcp.http import mcp_app
@@ -72,7 +73,7 @@ async def assemble(
     kinds, channel_kinds = load_kinds(), load_channel_kinds()
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(config.store_url, vault=_vault(config)))
-        net = _net(config)
+        net = _net(loaded)
         bus = LocalBus()
         engine = Engine(
             EngineParts(
@@ -124,15 +125,35 @@ def _vault(config: Config) -> Vault:
     return Vault.from_file(config.data / KEY_FILE)
 
 
-def _net(config: Config) -> Net:
-    egress = config.egress
+def _net(loaded: Loaded) -> Net:
+    egress = loaded.config.egress
     return Net.open(
         mode=egress.mode,
         nameservers=egress.servers or None,
-        extra_ca_pem=egress.ca_file.read_text() if egress.ca_file is not None else None,
+        extra_ca_pem=_authorities(loaded),
         allow=[str(network) for network in egress.allow],
         deny=[str(network) for network in egress.deny],
     )
+
+
+def _authorities(loaded: Loaded) -> str | None:
+    """The further certificate authorities, as PEM. Raises ConfigError when they cannot be read."""
+    path = loaded.config.egress.ca_file
+    if path is None:
+        return None
+    try:
+        pem = path.read_text("ascii")
+        ssl.create_default_context(cadata=pem)
+    except OSError as refusal:
+        # An SSLError is an OSError as well, whose words are about OpenSSL's insides.
+        is_pem = not isinstance(refusal, ssl.SSLError)
+        reason = refusal.strerror if is_pem else "it holds no certificate in PEM form"
+    except ValueError:
+        reason = "it holds no certificate in PEM form"
+    else:
+        return pem
+    message = f"The file {path} cannot be used: {reason}."
+    raise ConfigError([loaded.problem_at(("egress", "ca_file"), message)])
 
 
 def _limits(config: Config) -> Limits:

@@ -158,6 +158,9 @@ def _tell(error: LifesignError) -> int:
     sys.stderr.write(f"lifesign: {error}\n")
     if isinstance(error, InvalidError):
         for where, reason in error.problems:
+            if reason in error.message:
+                # The sentence has said it; what is wrong with a configuration is nothing but its problems.
+                continue
             sys.stderr.write(f"  {where}: {reason}\n")
     return exit_code(error)
 

@@ -1,6 +1,7 @@
 """`lifesign serve`: one process that watches, tells and answers, until it is told to stop."""
 
 import asyncio
+import fcntl
 import json
 import os
 import resource
@@ -26,6 +27,7 @@ from lifesign.core.scope import Grant, system_scope
 DRAIN_CONNECTIONS_S = 3
 """How long open requests may go on after a stop was asked for."""
 DAEMON_FILE = "daemon.json"
+LOCK_FILE = "daemon.lock"
 LOCAL_KEY_NAME = "this machine"
 
 _log = structlog.get_logger(__name__)
@@ -96,6 +98,12 @@ async def _serve(loaded: Loaded) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     listener = _bind(loaded)
+    with _claimed(loaded.config.data):
+        await _live(loaded, listener, stop)
+    _log.info("stopped")
+
+
+async def _live(loaded: Loaded, listener: socket.socket, stop: asyncio.Event) -> None:
     async with assemble(loaded) as app, asyncio.TaskGroup() as tasks:
         living = tasks.create_task(app.run(stop), name="engine")
         await app.engine.ready.wait()
@@ -109,7 +117,6 @@ async def _serve(loaded: Loaded) -> None:
             stop.set()
             server.should_exit = True
             await asyncio.wait([answering, living])
-    _log.info("stopped")
 
 
 def _server(app: Application) -> Server:
@@ -139,6 +146,36 @@ def _bind(loaded: Loaded) -> socket.socket:
             f"Lifesign could not listen on {host}:{port}: {refusal.strerror or refusal}.",
             remedy="Choose another address with --listen, or stop what listens there.",
         ) from refusal
+
+
+@contextmanager
+def _claimed(data: Path) -> Iterator[None]:
+    """Hold the data directory: two daemons on it would probe, judge and tell everything twice.
+
+    The lock belongs to the process, so one that was killed leaves nothing to clean up.
+    """
+    path = data / LOCK_FILE
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as refusal:
+        raise StartError(
+            f"The data directory {data} cannot be used: {refusal.strerror or refusal}.",
+            remedy="Name a directory that can be written to with --data or LIFESIGN_DATA.",
+        ) from refusal
+    with os.fdopen(descriptor, "r+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as refusal:
+            raise StartError(
+                f"Another Lifesign (process {lock.read().strip() or 'unknown'}) runs on the data "
+                f"directory {data}.",
+                remedy="Stop it first, or give this one another directory with --data.",
+            ) from refusal
+        lock.truncate()
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
 @asynccontextmanager
