@@ -240,6 +240,31 @@ def test_the_settings_of_a_kind_are_placed_by_the_same_means(written: Written) -
     assert [str(problem).partition("lifesign.yaml:")[2] for problem in problems] == [
         "4:5: channels[0].settings.url: This setting is missing.",
         "5:7: channels[0].settings.ulr: There is no such setting. Did you mean 'url'?",
-        "6:7: channels[0].settings.secret: Value should have at least 8 items after validation, not 6.",
+        "6:7: channels[0].settings.secret: Write at least 8 characters.",
         "7:7: channels[0].settings.method: Input should be 'GET' or 'POST'. Found 'PUT'.",
     ]
+
+
+def test_text_where_secret_headers_belong_is_not_shown(written: Written) -> None:
+    class Settings(BaseModel):
+        headers: dict[str, SecretStr] = Field(default_factory=dict)
+
+    path = written("monitors:\n  - name: a\n    kind: x\n    settings: {headers: 'Key: hunter2'}\n")
+    loaded = load_config(path, {})
+    with pytest.raises(ValidationError) as caught:
+        Settings.model_validate(loaded.config.monitors[0].settings)
+    (problem,) = loaded.problems_in(caught.value, Settings, at=("monitors", 0, "settings"))
+
+    assert "Write a mapping" in str(problem)
+    assert "hunter2" not in str(problem)
+
+
+def test_short_key_is_told_in_characters(written: Written) -> None:
+    assert refusal(written("secret_key: short\n")) == (
+        "lifesign.yaml:1:1: secret_key: Write at least 32 characters."
+    )
+
+
+def test_nesting_without_end_is_told(written: Written) -> None:
+    text = refusal(written("monitors: " + "[" * 3000))
+    assert text == "lifesign.yaml: Lists or mappings are nested too deeply."

@@ -96,6 +96,9 @@ def _compose_in_words(text: str, source: str) -> yaml.Node | None:
         code = error.character if isinstance(error.character, int) else ord(str(error.character))
         reason = f"The character U+{code:04X} is not allowed in YAML."
         raise ConfigError([Problem(Place(source, line, 1), "", reason)]) from None
+    except RecursionError:
+        reason = "Lists or mappings are nested too deeply."
+        raise ConfigError([Problem(Place(source), "", reason)]) from None
 
 
 def _syntax(error: yaml.MarkedYAMLError, text: str) -> str:

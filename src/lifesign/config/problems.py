@@ -132,6 +132,10 @@ _REWORDED = {
 
 def _sentence(detail: Any) -> str:
     text = _REWORDED.get(detail["type"])
+    if detail["type"] in ("too_short", "string_too_short") and isinstance(
+        detail["input"], str | SecretStr
+    ):
+        text = f"Write at least {detail['ctx'].get('min_length', 1)} characters"
     if text is None:
         cause = detail.get("ctx", {}).get("error")
         text = str(cause) if isinstance(cause, ValueError) else str(detail["msg"])
@@ -162,7 +166,8 @@ def _shown(value: object, model: type[BaseModel], loc: Loc) -> str:
 def _is_secret(annotation: Any) -> bool:
     if annotation is None:
         return True
-    if get_args(annotation) and get_origin(annotation) not in (list, tuple, dict):
+    # A text where a mapping of secrets belongs may well be one of them.
+    if get_args(annotation):
         return any(_is_secret(part) for part in get_args(annotation) if part is not type(None))
     return annotation in (SecretStr, SecretBytes)
 
