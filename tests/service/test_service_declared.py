@@ -117,3 +117,31 @@ async def test_wrong_file_is_told_with_line_and_column_and_changes_nothing(
     assert place in str(caught.value)
     assert words in str(caught.value)
     assert (await house.services.monitors.list(ADMIN, MonitorQuery())).items == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        (
+            "channels: [hok]",
+            (
+                ":18:16: routes[0].channels[0]: No channel of this file is called 'hok'. "
+                "Did you mean 'Hook'?"
+            ),
+        ),
+        (
+            "channels: [Hook]\n    kinds: [htp]",
+            (
+                ":19:13: routes[0].kinds[0]: There is no such kind; known are dns, heartbeat, http, "
+                "mcp, tcp, tls. Did you mean 'http'?"
+            ),
+        ),
+    ],
+)
+async def test_route_that_could_never_match_is_refused(
+    house: Premises, path: Path, written: str, problem: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        await apply(house, path, FILE.replace("channels: [Hook]", written))
+
+    assert str(caught.value) == f"{path}{problem}"

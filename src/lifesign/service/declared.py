@@ -5,7 +5,7 @@ Everything is checked before anything is written: a file with one wrong setting 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from lifesign.config import ConfigError, Loaded, Problem
 from lifesign.config.declared import ChannelConfig, MonitorConfig, PolicyConfig, RouteConfig
+from lifesign.config.problems import nearest
 from lifesign.core.errors import ConflictError, InvalidError
 from lifesign.core.model import DEFAULT_TENANT, Owner
 from lifesign.core.scope import Scope, system_scope
@@ -55,7 +56,7 @@ def _check(services: Services, loaded: Loaded) -> None:
         problems += _monitor_problems(services, loaded, monitor, ("monitors", index))
     for index, channel in enumerate(loaded.config.channels):
         problems += _channel_problems(services, loaded, channel, ("channels", index))
-    problems += _route_problems(loaded)
+    problems += _route_problems(services, loaded)
     if problems:
         raise ConfigError(problems)
 
@@ -87,7 +88,7 @@ def _channel_problems(
     kinds = services.channels.kinds()
     if channel.kind not in kinds:
         known = f"There is no such kind of channel; known are {', '.join(kinds)}."
-        yield loaded.problem_at((*loc, "kind"), known)
+        yield loaded.problem_at((*loc, "kind"), known, suggestion=nearest(channel.kind, kinds))
         return
     model = kinds[channel.kind].settings
     try:
@@ -106,13 +107,27 @@ def _settings_problems(
             yield loaded.problem_at(loc, _sentence(reason))
 
 
-def _route_problems(loaded: Loaded) -> Iterator[Problem]:
+def _route_problems(services: Services, loaded: Loaded) -> Iterator[Problem]:
+    """What is wrong with the routes: one that names what cannot exist would tell nobody, in silence."""
     names = {channel.name for channel in loaded.config.channels}
+    kinds = services.kinds
     for index, route in enumerate(loaded.config.routes):
         for place, name in enumerate(route.channels):
             if name not in names:
                 reason = f"No channel of this file is called {name!r}."
-                yield loaded.problem_at(("routes", index, "channels", place), reason)
+                at: Loc = ("routes", index, "channels", place)
+                yield loaded.problem_at(at, reason, suggestion=_alike(name, names))
+        for place, kind in enumerate(route.kinds):
+            if kind not in kinds:
+                reason = f"There is no such kind; known are {', '.join(sorted(kinds))}."
+                at = ("routes", index, "kinds", place)
+                yield loaded.problem_at(at, reason, suggestion=nearest(kind, kinds))
+
+
+def _alike(name: str, names: Iterable[str]) -> str:
+    """The name that was probably meant, as it is written; `nearest` looks at small letters only."""
+    written = {each.lower(): each for each in names}
+    return written.get(nearest(name, written), "")
 
 
 def monitor_draft(monitor: MonitorConfig) -> dict[str, object]:
