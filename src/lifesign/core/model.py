@@ -147,7 +147,8 @@ class Outcome:
 class Run:
     """One run of one monitor in one region; (monitor, region, slot) names it, so twice is once.
 
-    `late_s` is how long after its due time the run began.
+    `late_s` is how long after its due time the run began. `monitor_version` is the version that was run: the
+    judge lets go of runs of an older one.
     """
 
     monitor_id: str
@@ -159,6 +160,7 @@ class Run:
     tenant: str = DEFAULT_TENANT
     region: str = DEFAULT_REGION
     late_s: float = 0.0
+    monitor_version: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

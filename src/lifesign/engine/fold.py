@@ -44,16 +44,21 @@ class Fold:
     runs: list[Run] = field(default_factory=list)
     states: dict[str, MonitorState] = field(default_factory=dict)
     alerts: dict[str, Alert] = field(default_factory=dict)
+    """Every alert that changed, by id in order of change: one key may resolve and open again in one batch."""
+    newest: dict[str, Alert] = field(default_factory=dict)
+    """The newest of them of each key."""
     transitions: list[Transition] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-    rechecks: list[str] = field(default_factory=list)
+    rechecks: set[str] = field(default_factory=set)
 
     def add_runs(self, runs: Iterable[Run]) -> None:
-        """Judge runs in order; those of monitors that are gone or paused meanwhile are let go."""
+        """Judge runs in order; those of monitors that are gone, paused or changed meanwhile are let go."""
         for run in runs:
             watched = self.memory.watched.get(run.monitor_id)
-            if watched is not None and not watched.monitor.paused:
+            if watched is None or watched.monitor.paused:
+                continue
+            if run.monitor_version == watched.monitor.version:
                 self._add_run(run, watched.monitor)
 
     def _add_run(self, run: Run, monitor: Monitor) -> None:
@@ -61,7 +66,9 @@ class Fold:
         verdict = judge(before, {run.region: run.outcome}, policy=monitor.policy, at=run.started_at)
         self.runs.append(run)
         if verdict.recheck:
-            self.rechecks.append(monitor.id)
+            self.rechecks.add(monitor.id)
+        else:
+            self.rechecks.discard(monitor.id)
         if verdict.memory is not before:
             self._settle(monitor, verdict.memory, transition=verdict.transition, at=run.started_at)
 
@@ -100,12 +107,12 @@ class Fold:
             self._owe(monitor, change, at=at)
 
     def _open_alert(self, key: str) -> Alert | None:
-        alert = self.alerts.get(key) or self.memory.alerts.get(key)
+        alert = self.newest.get(key) or self.memory.alerts.get(key)
         return None if alert is None or alert.state is AlertState.RESOLVED else alert
 
     def _owe(self, monitor: Monitor, change: AlertChange, *, at: datetime) -> None:
         alert, event = change.alert, change.event
-        self.alerts[alert.key] = alert
+        self.alerts[alert.id] = self.newest[alert.key] = alert
         if event is None:
             return
         self.deliveries += routing.deliveries(
@@ -132,7 +139,7 @@ class Fold:
     def apply(self) -> None:
         """The batch is committed: make the memory say the same."""
         self.memory.states.update(self.states)
-        for key, alert in self.alerts.items():
+        for key, alert in self.newest.items():
             if alert.state is AlertState.RESOLVED:
                 self.memory.alerts.pop(key, None)
             else:

@@ -88,6 +88,7 @@ class PulseDesk:
             started_at=at,
             duration_ms=float(duration_s) * 1000 if isinstance(duration_s, int | float) else 0.0,
             tenant=monitor.tenant,
+            monitor_version=monitor.version,
             region=DEFAULT_REGION,
         )
         await self._bus.publish(Topic.RUNS, run)

@@ -145,6 +145,7 @@ class Runner:
             started_at=started_at,
             duration_ms=(self._clock.monotonic() - began_s) * 1000,
             tenant=monitor.tenant,
+            monitor_version=monitor.version,
             region=self._region,
             late_s=late_s,
         )
