@@ -125,14 +125,14 @@ async def test_wrong_file_is_told_with_line_and_column_and_changes_nothing(
         (
             "channels: [hok]",
             (
-                ":18:16: routes[0].channels[0]: No channel of this file is called 'hok'. "
+                ":15:16: routes[0].channels[0]: No channel of this file is called 'hok'. "
                 "Did you mean 'Hook'?"
             ),
         ),
         (
             "channels: [Hook]\n    kinds: [htp]",
             (
-                ":19:13: routes[0].kinds[0]: There is no such kind; known are dns, heartbeat, http, "
+                ":16:13: routes[0].kinds[0]: There is no such kind; known are dns, heartbeat, http, "
                 "mcp, tcp, tls. Did you mean 'http'?"
             ),
         ),
