@@ -102,7 +102,7 @@ def test_every_condition_is_told_in_json(lifesign, server):
 
 def test_settings_are_given_as_pairs(lifesign, server):
     code, _, _ = lifesign(
-        "probe", server.url, "--set", "headers.X-Key=1", "--set", "bearer=s3cr3t-token"
+        "probe", server.url, "--set", "headers.X-Key=1", "--set", "bearer_token=s3cr3t-token"
     )
 
     assert code == 0

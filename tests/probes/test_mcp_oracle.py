@@ -77,7 +77,7 @@ async def test_a_bad_certificate_fails_at_tls_and_is_still_told(authority, names
 
 async def test_verification_can_be_turned_off(authority):
     async with FaultyMCP(tls=server_context(authority, "other.example")) as server:
-        observation = await probe(url=server.url, verify=False)
+        observation = await probe(url=server.url, verify_tls=False)
 
     assert observation.failure is None
     assert observation.facts["tls.verified"] is False

@@ -194,7 +194,9 @@ async def test_credentials_are_sent_and_never_told():
         return Answer(500, {"Content-Type": "application/json"}, body)
 
     async with FaultyMCP(initialize=echo) as server:
-        observation = await probe(server.url, bearer=secret, headers={"X-Key": "another-secret"})
+        observation = await probe(
+            server.url, bearer_token=secret, headers={"X-Key": "another-secret"}
+        )
 
     sent = server.requests[0].headers
     assert (sent["authorization"], sent["x-key"]) == (f"Bearer {secret}", "another-secret")
@@ -251,7 +253,7 @@ def test_other_texts_are_not_mcp(text):
         {"headers": {"Bad Name": "x"}},
         {"headers": {"Accept": "x"}},
         {"headers": {"X": "a\r\nb"}},
-        {"bearer": "a\nb"},
+        {"bearer_token": "a\nb"},
         {"protocol_version": "new"},
         {"ca_pem": "nonsense"},
         {"colour": "red"},

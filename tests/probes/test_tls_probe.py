@@ -57,7 +57,7 @@ async def test_the_days_decide(servers: RawServers, days: int, expected: State) 
 
 
 async def test_an_expired_certificate_that_is_not_verified_is_down(servers: RawServers) -> None:
-    settings = (await serve(servers, -1)).model_copy(update={"verify": False, "ca_pem": None})
+    settings = (await serve(servers, -1)).model_copy(update={"verify_tls": False, "ca_pem": None})
 
     seen = await run(settings)
 

@@ -23,14 +23,20 @@ from lifesign.net.http import (
     URLError,
     parse_url,
 )
-from lifesign.net.tls import TLSOptions, check_authority
+from lifesign.net.settings import (
+    AuthorityPEM,
+    BearerToken,
+    CertWarnDays,
+    SecretHeaders,
+    VerifyTLS,
+)
+from lifesign.net.tls import TLSOptions
 from lifesign.probes.registry import ProbeContext, probe
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _STATUS_SET = re.compile(
     r"^\s*[1-5]\d\d(\s*-\s*[1-5]\d\d)?(\s*,\s*[1-5]\d\d(\s*-\s*[1-5]\d\d)?)*\s*$"
 )
-_HEADER_NAME = re.compile(r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")
 _OPEN_HEADERS = frozenset({"accept", "accept-language", "accept-encoding", "user-agent"})
 """Headers that may follow a redirect to another origin; all others may hold a credential."""
 _CHARSET = re.compile(r"charset=\"?([\w.:-]+)", re.IGNORECASE)
@@ -45,11 +51,7 @@ class HTTPSettings(BaseModel):
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = Field(
         default="GET", title="Method", description="The request's method."
     )
-    headers: dict[str, SecretStr] = Field(
-        default_factory=dict,
-        title="Headers",
-        description="Headers to send. Their values are kept secret, for many hold keys.",
-    )
+    headers: SecretHeaders = Field(default_factory=dict)
     body: str = Field(
         default="",
         max_length=100_000,
@@ -62,9 +64,7 @@ class HTTPSettings(BaseModel):
     password: SecretStr | None = Field(
         default=None, title="Password", description="Password for basic authentication."
     )
-    bearer_token: SecretStr | None = Field(
-        default=None, title="Bearer token", description="Token to send as `Authorization: Bearer`."
-    )
+    bearer_token: BearerToken = None
     expected_status: str = Field(
         default="200-299",
         title="Expected status",
@@ -80,21 +80,9 @@ class HTTPSettings(BaseModel):
     http2: bool = Field(
         default=False, title="HTTP/2", description="Offer HTTP/2 (without TLS: speak nothing else)."
     )
-    verify_tls: bool = Field(
-        default=True, title="Verify TLS", description="Refuse certificates that are not trusted."
-    )
-    ca_pem: str | None = Field(
-        default=None,
-        title="Authority",
-        description="The only certificate authority to trust, in PEM form (default: the system's).",
-    )
-    cert_warn_days: int = Field(
-        default=14,
-        ge=0,
-        le=365,
-        title="Certificate warning",
-        description="Degraded when the certificate has fewer days left than this; 0 turns it off.",
-    )
+    verify_tls: VerifyTLS = True
+    ca_pem: AuthorityPEM = None
+    cert_warn_days: CertWarnDays = 14
 
     @field_validator("url")
     @classmethod
@@ -102,38 +90,12 @@ class HTTPSettings(BaseModel):
         parse_url(value)
         return value.strip()
 
-    @field_validator("headers")
-    @classmethod
-    def _check_headers(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        for name, secret in value.items():
-            if not _HEADER_NAME.match(name):
-                raise ValueError(f"{name[:40]!r} is not a header's name")
-            if re.search(r"[\r\n\0]", secret.get_secret_value()):
-                raise ValueError(f"the header {name} has a line break in its value")
-            if name.lower() in {"content-length", "transfer-encoding", "connection"}:
-                raise ValueError(f"the header {name} is set by the probe itself")
-        return value
-
     @field_validator("expected_status")
     @classmethod
     def _check_status(cls, value: str) -> str:
         if not _STATUS_SET.match(value):
             raise ValueError("write status codes and ranges, for example 200-299,301")
         return re.sub(r"\s+", "", value)
-
-    @field_validator("ca_pem")
-    @classmethod
-    def _check_ca(cls, value: str | None) -> str | None:
-        return check_authority(value) if value else None
-
-    @field_validator("bearer_token")
-    @classmethod
-    def _check_token(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not re.fullmatch(
-            r"[\x21-\x7e]*", value.get_secret_value().strip()
-        ):
-            raise ValueError("a token is one word of ASCII characters")
-        return value or None
 
     @model_validator(mode="after")
     def _one_credential(self) -> "HTTPSettings":
@@ -239,7 +201,7 @@ class _Prepared:
 def _prepare(settings: HTTPSettings) -> _Prepared:
     headers = [(name, value.get_secret_value()) for name, value in settings.headers.items()]
     if settings.bearer_token:
-        token = settings.bearer_token.get_secret_value().strip()
+        token = settings.bearer_token.get_secret_value()
         headers.append(("Authorization", f"Bearer {token}"))
     elif settings.username:
         password = settings.password.get_secret_value() if settings.password else ""

@@ -3,16 +3,17 @@
 import time
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from lifesign.core.model import Observation
 from lifesign.net import NetError
 from lifesign.net.chain import PeerChain
 from lifesign.net.facts import TLSFacts, tls_facts
 from lifesign.net.failures import net_error, span
+from lifesign.net.settings import AuthorityPEM, Host, ServerName, VerifyTLS
 from lifesign.net.stream import Stream
-from lifesign.net.tls import TLSOptions, check_authority
-from lifesign.net.url import URLError, parse_host, parse_host_port
+from lifesign.net.tls import TLSOptions
+from lifesign.net.url import URLError, parse_host_port
 from lifesign.probes.registry import ProbeContext, probe
 
 MAX_ANSWER = 64 * 1024
@@ -24,7 +25,7 @@ class TCPSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    host: str = Field(title="Host", description="Host name or address to connect to.")
+    host: Host
     port: int = Field(ge=1, le=65535, title="Port", description="TCP port.")
     send: str = Field(
         default="",
@@ -41,29 +42,9 @@ class TCPSettings(BaseModel):
     tls: bool = Field(
         default=False, title="TLS", description="Shake hands before anything is sent."
     )
-    server_name: str | None = Field(
-        default=None,
-        title="Server name",
-        description="Name to ask for (SNI) and to verify, when it is not the host's.",
-    )
-    verify: bool = Field(
-        default=True, title="Verify TLS", description="Refuse certificates that are not trusted."
-    )
-    ca_pem: str | None = Field(
-        default=None,
-        title="Authority",
-        description="The only certificate authority to trust, in PEM form (default: the system's).",
-    )
-
-    @field_validator("host", "server_name")
-    @classmethod
-    def _check_host(cls, value: str | None) -> str | None:
-        return parse_host(value) if value else None
-
-    @field_validator("ca_pem")
-    @classmethod
-    def _check_ca(cls, value: str | None) -> str | None:
-        return check_authority(value) if value else None
+    server_name: ServerName = None
+    verify_tls: VerifyTLS = True
+    ca_pem: AuthorityPEM = None
 
 
 class AnswerFacts(BaseModel):
@@ -162,7 +143,7 @@ async def _visit(
     facts: dict[str, object],
     content: dict[str, object],
 ) -> PeerChain | None:
-    options = TLSOptions(settings.server_name, verify=settings.verify, ca_pem=settings.ca_pem)
+    options = TLSOptions(settings.server_name, verify=settings.verify_tls, ca_pem=settings.ca_pem)
     stream = await ctx.net.dial(
         settings.host,
         settings.port,

@@ -3,13 +3,14 @@
 import time
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from lifesign.core.model import Observation
 from lifesign.net import NetError
 from lifesign.net.facts import TLSFacts, tls_facts
-from lifesign.net.tls import TLSOptions, check_authority
-from lifesign.net.url import URLError, parse_host, parse_host_port
+from lifesign.net.settings import AuthorityPEM, CertWarnDays, Host, ServerName, VerifyTLS
+from lifesign.net.tls import TLSOptions
+from lifesign.net.url import URLError, parse_host_port
 from lifesign.probes.registry import ProbeContext, probe
 
 _TLS_PORTS = frozenset({443, 465, 636, 853, 989, 990, 993, 995, 5061, 8443})
@@ -20,40 +21,12 @@ class TLSSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    host: str = Field(title="Host", description="Host name or address to connect to.")
+    host: Host
     port: int = Field(default=443, ge=1, le=65535, title="Port", description="TCP port.")
-    server_name: str | None = Field(
-        default=None,
-        title="Server name",
-        description="Name to ask for (SNI) and to verify, when it is not the host's.",
-    )
-    verify: bool = Field(
-        default=True,
-        title="Verify",
-        description="Down when the certificate is not trusted or not for this host.",
-    )
-    ca_pem: str | None = Field(
-        default=None,
-        title="Authority",
-        description="The only certificate authority to trust, in PEM form (default: the system's).",
-    )
-    warn_days: int = Field(
-        default=14,
-        ge=0,
-        le=365,
-        title="Warning",
-        description="Degraded when the certificate has fewer days left than this; 0 turns it off.",
-    )
-
-    @field_validator("host", "server_name")
-    @classmethod
-    def _check_host(cls, value: str | None) -> str | None:
-        return parse_host(value) if value else None
-
-    @field_validator("ca_pem")
-    @classmethod
-    def _check_ca(cls, value: str | None) -> str | None:
-        return check_authority(value) if value else None
+    server_name: ServerName = None
+    verify_tls: VerifyTLS = True
+    ca_pem: AuthorityPEM = None
+    cert_warn_days: CertWarnDays = 14
 
 
 class TLSProbeFacts(BaseModel):
@@ -70,8 +43,12 @@ def _target(settings: TLSSettings) -> str:
 
 
 def _implied(settings: TLSSettings) -> tuple[str, ...]:
-    texts = () if settings.verify else ("tls.days_left > 0",)
-    return (*texts, f"warn: tls.days_left > {settings.warn_days}") if settings.warn_days else texts
+    texts = () if settings.verify_tls else ("tls.days_left > 0",)
+    return (
+        (*texts, f"warn: tls.days_left > {settings.cert_warn_days}")
+        if settings.cert_warn_days
+        else texts
+    )
 
 
 def _guess(text: str) -> Mapping[str, object] | None:
@@ -103,7 +80,7 @@ async def probe_tls(settings: TLSSettings, ctx: ProbeContext) -> Observation:
     """Shake hands once and read the chain, also of a handshake that failed."""
     phases: dict[str, float] = {}
     facts: dict[str, object] = {}
-    options = TLSOptions(settings.server_name, verify=settings.verify, ca_pem=settings.ca_pem)
+    options = TLSOptions(settings.server_name, verify=settings.verify_tls, ca_pem=settings.ca_pem)
     failure, chain = None, None
     started = time.perf_counter()
     try:

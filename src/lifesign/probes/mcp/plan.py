@@ -22,8 +22,8 @@ class Plan:
     def of(cls, settings: MCPSettings) -> "Plan":
         """Read the settings; the given headers replace ours of the same name."""
         given = [(name, value.get_secret_value()) for name, value in settings.headers.items()]
-        if settings.bearer is not None:
-            given.append(("Authorization", f"Bearer {settings.bearer.get_secret_value()}"))
+        if settings.bearer_token is not None:
+            given.append(("Authorization", f"Bearer {settings.bearer_token.get_secret_value()}"))
         named = {name.lower() for name, _ in given}
         ours = [
             ("Content-Type", "application/json"),
@@ -36,7 +36,7 @@ class Plan:
             settings=settings,
             url=parse_url(settings.url),
             headers=(*kept, *given),
-            tls=TLSOptions(verify=settings.verify, ca_pem=settings.ca_pem),
+            tls=TLSOptions(verify=settings.verify_tls, ca_pem=settings.ca_pem),
             secrets=tuple(
                 sorted((secret for secret in secrets if len(secret) > 3), key=len, reverse=True)
             ),
