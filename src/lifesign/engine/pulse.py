@@ -5,7 +5,7 @@ stored pings at start, with deadlines moved by the time that nobody could have r
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 from lifesign.bus import Bus, Topic
@@ -37,8 +37,16 @@ class PulseDesk:
         journal = Journal(created_at=watched.monitor.created_at or self._clock.now())
         for ping in sorted(pings, key=lambda each: each.at):
             journal = journal.after(ping)
-        watched.memory["journal"] = journal.extend(away_s) if away_s else journal
+        watched.memory["journal"] = journal
+        if away_s:
+            self._excuse(watched, away_s)
         self._plan(watched)
+
+    def _excuse(self, watched: Watched, away_s: float) -> None:
+        """Move the deadline of a job by our own absence, unless it was late before that began."""
+        before, _ = self._look(watched, self._clock.now() - timedelta(seconds=away_s))
+        if before.failure is None:
+            watched.memory["journal"] = _journal(watched).extend(away_s)
 
     def resume(self, watched: Watched) -> None:
         """Go on with a job whose settings changed; its journal is kept, or begun when there is none."""
@@ -48,11 +56,20 @@ class PulseDesk:
             self._plan(watched)
 
     def _plan(self, watched: Watched) -> None:
-        """Look again when something can change; at once when something is wrong already."""
+        """Look again when something can change; at once when something is wrong or was not judged yet."""
         now = self._clock.now()
         observation, next_at = self._look(watched, now)
-        at = now if observation.failure is not None else next_at
-        self._scheduler.plan(watched, at.timestamp())
+        is_news = observation.failure is not None or self._is_unjudged(watched, observation)
+        self._scheduler.plan(watched, (now if is_news else next_at).timestamp())
+
+    def _is_unjudged(self, watched: Watched, observation: Observation) -> bool:
+        """Whether a ping is durable whose run never was, because we died or the monitor changed in between."""
+        journal = _journal(watched)
+        if journal.last_start is None and journal.last_finish is None:
+            return False
+        known = self._memory.states.get(watched.monitor.id)
+        seen = assess_conditions(observation, watched.conditions).state
+        return known is None or known.state is not seen
 
     async def run(self) -> None:
         """Take pings until the bus closes."""
@@ -65,13 +82,14 @@ class PulseDesk:
         watched = self._memory.watched.get(ping.monitor_id)
         if watched is None or not isinstance(watched.settings, HeartbeatSettings):
             return
-        journal = cast("Journal", watched.memory["journal"])
-        watched.memory["journal"] = journal.after(ping)
+        watched.memory["journal"] = _journal(watched).after(ping)
         if ping.action != "log" and not watched.monitor.paused:
             await self._publish(watched, at=ping.at)
 
     async def due(self, job: Job) -> None:
-        """A deadline has come: say what the silence means now."""
+        """A deadline has come: say what the silence means now, unless the monitor changed at this moment."""
+        if self._memory.watched.get(job.watched.monitor.id) is not job.watched:
+            return
         self._gauges.note_late(max(0.0, self._clock.now().timestamp() - job.slot_s))
         await self._publish(job.watched, at=self._clock.now())
 
@@ -95,5 +113,8 @@ class PulseDesk:
 
     @staticmethod
     def _look(watched: Watched, at: datetime) -> tuple[Observation, datetime]:
-        settings = cast("HeartbeatSettings", watched.settings)
-        return assess(settings, cast("Journal", watched.memory["journal"]), at)
+        return assess(cast("HeartbeatSettings", watched.settings), _journal(watched), at)
+
+
+def _journal(watched: Watched) -> Journal:
+    return cast("Journal", watched.memory["journal"])

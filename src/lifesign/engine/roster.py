@@ -49,6 +49,7 @@ class Roster:
         self._scheduler = scheduler
         self._pulse = pulse
         self._judge = judge
+        self._half_done: list[Watched] = []
 
     async def load(self, *, away_s: float) -> None:
         """Read everything that is watched, and plan it. `away_s` moves the deadlines of heartbeats."""
@@ -71,6 +72,9 @@ class Roster:
                 self._scheduler.forget(watched)
             elif not watched.kind.passive:
                 self._plan_first(watched, memory.states.get(monitor.id))
+            state = memory.states.get(monitor.id)
+            if monitor.paused is not (state is not None and state.state is State.PAUSED):
+                self._half_done.append(watched)
 
     def _plan_first(self, watched: Watched, state: MonitorState | None) -> None:
         """What was never seen is looked at now; what is suspect soon; the rest keeps its rhythm."""
@@ -93,7 +97,10 @@ class Roster:
             return None
 
     async def follow(self, changes: AsyncIterable[object]) -> None:
-        """Take up every change, in order, until cancelled."""
+        """Take up every change, in order, until cancelled; first the pauses that were stored when we died."""
+        for watched in self._half_done:
+            await self._take_up(watched, None)
+        self._half_done.clear()
         async for news in changes:
             await self._take_in(cast("Change", news))
 

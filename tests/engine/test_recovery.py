@@ -1,0 +1,94 @@
+"""What was stored and not judged when the process died is judged by the next start."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from engine.test_arrow import beat, down, state_is, tell_all
+from engine.workshop import SCOPE, Stage, Workshop, monitor, opened, running, until
+from lifesign.bus import Change, Topic
+from lifesign.core.model import AlertEvent, Ping, State
+
+
+def ping(action: str, **ago: float) -> Ping:
+    return Ping(monitor_id="m1", at=datetime.now(UTC) - timedelta(**ago), action=action)
+
+
+async def hear(workshop: Workshop, action: str) -> None:
+    heard = ping(action)
+    await workshop.store.pings.append([heard])
+    await workshop.bus.publish(Topic.PINGS, heard)
+
+
+async def test_a_ping_that_was_stored_and_not_judged_counts_after_a_restart(tmp_path: Path) -> None:
+    stage = Stage()
+    async with opened(tmp_path) as store:
+        await tell_all(store)
+        await store.monitors.add(SCOPE, monitor(**beat()))
+        await store.pings.append([ping("success", seconds=3)])
+        async with running(store, stage) as workshop:
+            await until(lambda: state_is(store, State.UP), "the first ping counts")
+            await hear(workshop, "fail")
+            await until(lambda: len(stage.heard) == 1, "the failure is told")
+        await store.pings.append([ping("success")])
+        async with running(store, stage):
+            await until(lambda: len(stage.heard) == 2, "the recovery is told")
+
+    assert [message.event for message in stage.heard] == [AlertEvent.FIRED, AlertEvent.RESOLVED]
+
+
+async def test_a_job_that_never_pinged_stays_unknown_over_a_restart(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.monitors.add(SCOPE, monitor(**beat()))
+        await store.monitors.add(SCOPE, monitor("m2", interval_s=3600.0))
+        async with running(store, Stage()):
+            await until(lambda: state_is(store, State.UP, "m2"), "the other one was judged")
+        assert await store.monitors.state(SCOPE, "m1") is None
+
+
+async def test_a_job_that_was_late_already_is_not_excused_by_our_absence(tmp_path: Path) -> None:
+    stage = Stage()
+    async with opened(tmp_path) as store:
+        await tell_all(store)
+        old = datetime.now(UTC) - timedelta(hours=3)
+        await store.monitors.add(SCOPE, monitor(created_at=old, **beat()))
+        await store.monitors.add(SCOPE, monitor("m2", interval_s=3600.0))
+        await store.pings.append([ping("success", hours=3)])
+        async with running(store, stage):
+            await until(lambda: len(stage.heard) == 1, "missed")
+        async with running(store, stage, away_s=5400.0) as workshop:
+            await until(lambda: workshop.engine.gauges.runs >= 1, "the others are watched")
+            await asyncio.sleep(0)
+        assert await state_is(store, State.DOWN)
+
+    assert [message.event for message in stage.heard] == [AlertEvent.FIRED]
+
+
+async def test_a_pause_and_a_resume_that_nobody_could_take_up_are_taken_up_at_the_start(
+    tmp_path: Path,
+) -> None:
+    stage = Stage(act=lambda _host: down())
+    async with opened(tmp_path) as store:
+        await tell_all(store)
+        added = await store.monitors.add(SCOPE, monitor(interval_s=3600.0))
+        async with running(store, stage):
+            await until(lambda: len(stage.heard) == 1, "down")
+        paused = replace(added, paused=True)
+        await store.monitors.replace(SCOPE, paused, expected_version=None)
+        async with running(store, stage):
+            await until(lambda: state_is(store, State.PAUSED), "it rests")
+            await until(lambda: len(stage.heard) == 2, "resolved by the pause")
+
+
+async def test_a_resumed_job_is_what_its_last_ping_said(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        added = await store.monitors.add(SCOPE, monitor(**beat()))
+        async with running(store, Stage()) as workshop:
+            await hear(workshop, "success")
+            await until(lambda: state_is(store, State.UP), "up")
+            for paused, state in ((True, State.PAUSED), (False, State.UP)):
+                changed = replace(added, paused=paused)
+                await store.monitors.replace(SCOPE, changed, expected_version=None)
+                await workshop.bus.publish(Topic.CHANGES, Change("monitor", "m1", "default"))
+                await until(lambda state=state: state_is(store, state), f"it is {state}")
