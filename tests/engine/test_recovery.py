@@ -5,9 +5,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from engine.test_arrow import beat, down, state_is, tell_all
 from engine.workshop import SCOPE, Stage, Workshop, monitor, opened, running, until
 from lifesign.bus import Change, Topic
+from lifesign.clock import FakeClock
 from lifesign.core.model import AlertEvent, Ping, State
 
 
@@ -92,3 +95,68 @@ async def test_a_resumed_job_is_what_its_last_ping_said(tmp_path: Path) -> None:
                 await store.monitors.replace(SCOPE, changed, expected_version=None)
                 await workshop.bus.publish(Topic.CHANGES, Change("monitor", "m1", "default"))
                 await until(lambda state=state: state_is(store, state), f"it is {state}")
+
+
+class SetClock(FakeClock):
+    """A clock whose wall can be set apart from its monotonic time."""
+
+    def set_wall(self, seconds: float) -> None:
+        self._now += timedelta(seconds=seconds)
+
+
+async def turns(workshop: Workshop, count: int = 3) -> None:
+    """Let the scheduler come round several times."""
+    scheduler = workshop.engine._scheduler
+    for _ in range(count):
+        scheduler._wake.set()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+
+async def pass_by(workshop: Workshop, clock: FakeClock, seconds: int) -> None:
+    for _ in range(seconds):
+        clock.advance(1.0)
+        await turns(workshop)
+
+
+@pytest.mark.parametrize("jump_s", [7200.0, -86_400.0])
+async def test_a_clock_that_is_set_makes_no_job_late_and_deafens_none(
+    tmp_path: Path, jump_s: float
+) -> None:
+    clock = SetClock(datetime.now(UTC))
+    async with opened(tmp_path) as store:
+        await store.monitors.add(SCOPE, monitor(**beat(period="PT1M")))
+        async with running(store, Stage(), clock=clock) as workshop:
+            await workshop.bus.publish(
+                Topic.PINGS, Ping(monitor_id="m1", at=clock.now(), action="success")
+            )
+            await until(lambda: state_is(store, State.UP), "up")
+            clock.set_wall(jump_s)
+            await turns(workshop)
+            assert workshop.engine.gauges.clock_jumps == 1
+            assert await state_is(store, State.UP)
+            await pass_by(workshop, clock, 58)
+            assert await state_is(store, State.UP)
+            await pass_by(workshop, clock, 4)
+            await until(lambda: state_is(store, State.DOWN), "missed a minute after its ping")
+            await workshop.bus.publish(
+                Topic.PINGS, Ping(monitor_id="m1", at=clock.now(), action="success")
+            )
+            await until(lambda: state_is(store, State.UP), "its pings are heard")
+
+
+async def test_a_process_that_stood_still_holds_it_against_no_job(tmp_path: Path) -> None:
+    clock = FakeClock(datetime.now(UTC))
+    async with opened(tmp_path) as store:
+        await store.monitors.add(SCOPE, monitor(**beat(period="PT10S")))
+        async with running(store, Stage(), clock=clock) as workshop:
+            await workshop.bus.publish(
+                Topic.PINGS, Ping(monitor_id="m1", at=clock.now(), action="success")
+            )
+            await until(lambda: state_is(store, State.UP), "up")
+            clock.advance(30.0)
+            await turns(workshop)
+            assert workshop.engine.gauges.stalls == 1
+            assert await state_is(store, State.UP)
+            await pass_by(workshop, clock, 11)
+            await until(lambda: state_is(store, State.DOWN), "its deadline moved by our absence")

@@ -102,6 +102,7 @@ class Engine:
             "deliveries_sent_total": gauges.deliveries_sent,
             "deliveries_failed_total": gauges.deliveries_failed,
             "clock_jumps_total": gauges.clock_jumps,
+            "stalls_total": gauges.stalls,
         }
 
     def problems(self) -> tuple[str, ...]:
@@ -134,7 +135,9 @@ class Engine:
                 )  # fmt: skip
                 scheduling = running.create_task(
                     self._scheduler.run(
-                        lambda job: self._submit(job, runner, running), self._memory.watched.values
+                        lambda job: self._submit(job, runner, running),
+                        self._memory.watched.values,
+                        self._pulse,
                     )
                 )
                 self.ready.set()

@@ -21,6 +21,7 @@ class Gauges:
     deliveries_sent: int = 0
     deliveries_failed: int = 0
     clock_jumps: int = 0
+    stalls: int = 0
     problems: dict[str, str] = field(default_factory=dict)
     """What is wrong with Lifesign itself, by part; empty when nothing is."""
     beats: dict[str, float] = field(default_factory=dict)

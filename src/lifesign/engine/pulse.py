@@ -55,6 +55,23 @@ class PulseDesk:
         else:
             self._plan(watched)
 
+    def clock_jumped(self, seconds: float) -> None:
+        """The wall clock was set: all that was heard moves with it, so that every silence stays as long as it is."""
+        for watched in self._jobs():
+            watched.memory["journal"] = _journal(watched).shift(seconds)
+            if not watched.monitor.paused:
+                self._plan(watched)
+
+    def stood_still(self, seconds: float) -> None:
+        """We could not be reached for so long: whoever was not late before gets that time."""
+        for watched in self._jobs():
+            self._excuse(watched, seconds)
+            if not watched.monitor.paused:
+                self._plan(watched)
+
+    def _jobs(self) -> list[Watched]:
+        return [each for each in self._memory.watched.values() if each.kind.passive]
+
     def _plan(self, watched: Watched) -> None:
         """Look again when something can change; at once when something is wrong or was not judged yet."""
         now = self._clock.now()

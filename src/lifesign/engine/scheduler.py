@@ -10,6 +10,7 @@ import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 import structlog
 
@@ -20,6 +21,8 @@ from lifesign.engine.watch import Watched
 
 JUMP_S = 2.0
 """A wall clock further than this from the steady one has jumped (NTP slews 0.5 ms a second at most)."""
+STALL_S = 2.0
+"""Woken so much later than planned, the whole process stood still: stopped, suspended or starved."""
 LONGEST_WAIT_S = 1.0
 """The loop comes round at least this often, to see a jump and to show that it lives."""
 
@@ -39,6 +42,16 @@ class Job:
         return datetime.fromtimestamp(self.slot_s, UTC)
 
 
+class Excuses(Protocol):
+    """Whoever measures silence, and must not hold our own troubles against others."""
+
+    def clock_jumped(self, seconds: float) -> None:
+        """The wall clock was set forward (or back, when negative) by so much."""
+
+    def stood_still(self, seconds: float) -> None:
+        """The whole process did nothing for so long; nobody could reach it."""
+
+
 class Scheduler:
     """Knows when each monitor is due next and hands over what is due now."""
 
@@ -48,6 +61,7 @@ class Scheduler:
         self._heap: list[tuple[float, int, int, Watched]] = []
         self._sequence = 0
         self._wake = asyncio.Event()
+        self._back_by_s = clock.monotonic()
         self._anchor()
 
     def _anchor(self) -> None:
@@ -95,27 +109,43 @@ class Scheduler:
                 self.plan_next(watched, max(slot_s, now_s))
         return due
 
-    def follow_wall_clock(self, everybody: Iterable[Watched]) -> bool:
-        """Notice a jump of the wall clock; after one, plan everybody on the new grid."""
+    def follow_wall_clock(self, everybody: Iterable[Watched]) -> float:
+        """Notice a jump of the wall clock; after one, plan everybody on the new grid. The seconds it jumped, or 0."""
         drift_s = self._clock.now().timestamp() - self.now_s()
         self._anchor()
         if abs(drift_s) < JUMP_S:
-            return False
+            return 0.0
         self._gauges.clock_jumps += 1
         _log.warning("clock_jumped", seconds=round(drift_s, 3))
         for watched in everybody:
             if not watched.kind.passive and not watched.monitor.paused:
                 self.plan_next(watched)
-        return True
+        return drift_s
+
+    def stood_still_s(self) -> float:
+        """For how long this loop should have come round and did not, when that is a stall; else 0."""
+        late_s = self._clock.monotonic() - self._back_by_s
+        if late_s < STALL_S:
+            return 0.0
+        self._gauges.stalls += 1
+        _log.warning("stood_still", seconds=round(late_s, 3))
+        return late_s
 
     async def run(
-        self, submit: Callable[[Job], None], everybody: Callable[[], Iterable[Watched]]
+        self,
+        submit: Callable[[Job], None],
+        everybody: Callable[[], Iterable[Watched]],
+        excuses: Excuses,
     ) -> None:
         """Hand over due jobs for ever."""
         loop = asyncio.get_running_loop()
+        self._back_by_s = self._clock.monotonic()
         while True:
             self._gauges.beats["scheduler"] = self._clock.monotonic()
-            self.follow_wall_clock(everybody())
+            if jump_s := self.follow_wall_clock(everybody()):
+                excuses.clock_jumped(jump_s)
+            if stall_s := self.stood_still_s():
+                excuses.stood_still(stall_s)
             for job in self.take_due(self.now_s()):
                 submit(job)
             self._wake.clear()
@@ -124,6 +154,7 @@ class Scheduler:
                 if self._heap
                 else LONGEST_WAIT_S
             )
+            self._back_by_s = self._clock.monotonic() + max(wait_s, 0.0)
             alarm = loop.call_later(max(wait_s, 0.0), self._wake.set)
             try:
                 await self._wake.wait()

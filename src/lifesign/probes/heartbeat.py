@@ -127,6 +127,24 @@ class Journal:
         """The journal with all deadlines moved by `seconds` that we were away."""
         return replace(self, extension_s=self.extension_s + max(seconds, 0.0))
 
+    def shift(self, seconds: float) -> "Journal":
+        """The journal as it would be, had the clock always gone by so many seconds more."""
+        by = timedelta(seconds=seconds)
+        return replace(
+            self,
+            created_at=self.created_at + by,
+            last_ping_at=_moved(self.last_ping_at, by),
+            last_finish=_moved(self.last_finish, by),
+            last_success=_moved(self.last_success, by),
+            last_start=_moved(self.last_start, by),
+            last_fail=_moved(self.last_fail, by),
+            open_runs={run_id: at + by for run_id, at in self.open_runs.items()},
+        )
+
+
+def _moved(at: datetime | None, by: timedelta) -> datetime | None:
+    return None if at is None else at + by
+
 
 def _with_start(journal: Journal, ping: Ping) -> Journal:
     runs = {**journal.open_runs, ping.run_id: ping.at}
