@@ -35,7 +35,7 @@ async def test_trial_of_a_change_knows_the_stored_secrets(house: Premises) -> No
     draft = {"kind": "http", "settings": settings}
     added = await house.services.monitors.add(ADMIN, draft, owner=Owner.API)
     changes = {"settings": dict(added.settings)}
-    trial = await house.services.trials.run(OPERATOR, changes, id=added.id)
+    trial = await house.services.trials.run(ADMIN, changes, id=added.id)
 
     assert trial.settings["bearer_token"] == "***"
 
@@ -45,3 +45,13 @@ async def test_heartbeats_cannot_be_tried_and_readers_may_not_try(house: Premise
         await house.services.trials.run(OPERATOR, {"kind": "heartbeat"})
     with pytest.raises(ForbiddenError):
         await house.services.trials.run(READER, {"target": "127.0.0.1:9"})
+
+
+async def test_stored_secrets_are_not_sent_where_an_operator_points(house: Premises) -> None:
+    draft = {"kind": "http", "settings": {"url": "http://127.0.0.1:9/", "bearer_token": "canary"}}
+    added = await house.services.monitors.add(ADMIN, draft, owner=Owner.API)
+
+    with pytest.raises(ForbiddenError):
+        await house.services.trials.run(
+            OPERATOR, {"settings": {"url": "http://127.0.0.1:9/elsewhere"}}, id=added.id
+        )

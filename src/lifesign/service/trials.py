@@ -34,10 +34,11 @@ class Trials:
     async def run(self, scope: Scope, draft: Mapping[str, object], *, id: str = "") -> Trial:
         """Probe what the draft says, once, within its timeout.
 
-        With the `id` of a monitor, the draft is a change of it, so that `***` means its stored secrets.
+        With the `id` of a monitor, the draft is a change of it, so that `***` means its stored secrets; they
+        go wherever the draft points, which is why that needs the grant that could also save it.
         Raises InvalidError with problems, NotFoundError, and BusyError when too many are tried at once.
         """
-        require(scope, Grant.OPERATE)
+        require(scope, Grant.ADMIN if id else Grant.OPERATE)
         drafted = await self._drafted(scope, draft, id)
         if drafted.kind.passive:
             reason = f"is {drafted.kind.name}, which is told and not dialled"
