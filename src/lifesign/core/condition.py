@@ -80,7 +80,8 @@ def compile_condition(text: str) -> Condition:
             lambda value: (value is not MISSING) is wanted,
         )  # fmt: skip
     match = _COMPARISON.match(rest)
-    if match is None:
+    # `===` and `=>` would otherwise be an operator with an odd operand that nothing ever equals.
+    if match is None or match["operand"][0] in "=<>":
         raise ConditionError(
             f"The condition {text!r} is not of the form `fact operator value`.",
             remedy=f"Operators are {', '.join(_OPERATORS)}; for example `status == 200`.",
