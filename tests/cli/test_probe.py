@@ -204,3 +204,21 @@ def test_text_of_the_target_cannot_steer_the_terminal(lifesign):
 
 def test_mcp_stdio_is_the_command_mcp(lifesign):
     assert lifesign("--mcp-stdio", "--help") == lifesign("mcp", "--help")
+
+
+def test_setting_is_read_from_a_file(lifesign, tmp_path):
+    (tmp_path / "body").write_text("no name\n")
+    code, _, missing = lifesign("probe", "tcp://127.0.0.1:1", "--set", f"send=@{tmp_path}/none")
+    _, _, read = lifesign(
+        "probe", "127.0.0.1:1", "--kind", "tls", "--set", f"server_name=@{tmp_path}/body"
+    )
+
+    assert code == 64
+    assert "cannot be read: No such file or directory." in missing
+    assert "'no name'" in read
+
+
+def test_port_is_understood_whatever_the_kind(lifesign):
+    code, out, _ = lifesign("probe", "127.0.0.1:1", "--kind", "tls", "--json")
+
+    assert (code, json.loads(out)["target"]) == (2, "127.0.0.1:1")

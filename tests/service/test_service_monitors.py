@@ -197,3 +197,22 @@ async def test_ping_key_of_another_job_is_refused(house: Premises) -> None:
 
     with pytest.raises(InvalidError, match="ping key"):
         await house.services.monitors.add(ADMIN, draft, owner=Owner.API)
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "settings"),
+    [
+        ("tls", "mail.example:8443", {"host": "mail.example", "port": 8443}),
+        ("tls", "mail.example", {"host": "mail.example"}),
+        ("tcp", "mail.example:25", {"host": "mail.example", "port": 25}),
+        ("dns", "mail.example", {"name": "mail.example"}),
+    ],
+)
+async def test_target_means_what_the_named_kind_makes_of_it(
+    house: Premises, kind: str, target: str, settings: dict[str, object]
+) -> None:
+    added = await house.services.monitors.add(
+        ADMIN, {"kind": kind, "target": target}, owner=Owner.API
+    )
+
+    assert {name: added.settings[name] for name in settings} == settings

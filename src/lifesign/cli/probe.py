@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,7 +24,7 @@ from lifesign.core.units import parse_duration
 from lifesign.core.verdict import assess
 from lifesign.net import Net
 from lifesign.probes.once import observe
-from lifesign.probes.registry import Kind, ProbeContext, guess_kind, load_kinds
+from lifesign.probes.registry import Kind, ProbeContext, guess_kind, load_kinds, settings_from
 from lifesign.service.settings import SettingsError, parse_settings
 
 EXIT_NOT_UP = 2
@@ -73,7 +74,9 @@ def probe(  # noqa: PLR0917 - Typer calls it by name
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="A setting of the kind; maps as key.name=value."
+            "--set",
+            metavar="KEY=VALUE",
+            help="A setting of the kind; maps as key.name=value; KEY=@FILE reads it from a file.",
         ),
     ] = None,
 ) -> None:
@@ -117,8 +120,7 @@ def _recognise(target: str, kind_name: str | None) -> tuple[Kind, dict[str, obje
             raise InvalidError(
                 f"There is no kind {kind_name!r}.", remedy=f"Known kinds: {', '.join(kinds)}."
             )
-        kind = kinds[kind_name]
-        return kind, dict(kind.guess(target.strip()) or _as_address(kind, target.strip()))
+        return kinds[kind_name], settings_from(kinds[kind_name], target)
     found = guess_kind(kinds, target)
     if found is None:
         raise InvalidError(
@@ -126,14 +128,6 @@ def _recognise(target: str, kind_name: str | None) -> tuple[Kind, dict[str, obje
             remedy="Write a URL or host:port, or say what it is with --kind.",
         )
     return found
-
-
-def _as_address(kind: Kind, target: str) -> dict[str, object]:
-    """Where a kind's guess says no but the person named the kind: the text is its url, host or name."""
-    for name in ("url", "host", "name"):
-        if name in kind.settings.model_fields:
-            return {name: target}
-    return {}
 
 
 def _merge(guessed: Mapping[str, object], pairs: list[str]) -> dict[str, object]:
@@ -144,12 +138,22 @@ def _merge(guessed: Mapping[str, object], pairs: list[str]) -> dict[str, object]
         if not equals or not path:
             raise InvalidError(f"--set {pair.partition('=')[0]!r} is not of the form key=value.")
         key, dot, inner = path.partition(".")
+        if value.startswith("@"):
+            value = _text_of(key, Path(value[1:]))
         if not dot:
             merged[key] = value
             continue
         outer = merged.get(key)
         merged[key] = {**(outer if isinstance(outer, Mapping) else {}), inner: value}
     return merged
+
+
+def _text_of(key: str, path: Path) -> str:
+    try:
+        return path.read_text("utf-8").removesuffix("\n")
+    except (OSError, UnicodeDecodeError) as refusal:
+        reason = getattr(refusal, "strerror", None) or "it is not UTF-8"
+        raise InvalidError(f"--set {key}: {path} cannot be read: {reason}.") from None
 
 
 def _seconds(timeout: str) -> float:

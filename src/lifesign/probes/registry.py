@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 from lifesign.clock import Clock
 from lifesign.core.model import Observation, Policy
 from lifesign.net import Net
+from lifesign.net.url import URLError, parse_host_port
 
 ENTRY_POINT_GROUP = "lifesign.probes"
 
@@ -145,6 +147,23 @@ def guess_kind(kinds: Mapping[str, Kind], text: str) -> tuple[Kind, dict[str, ob
         if settings is not None:
             return kind, dict(settings)
     return None
+
+
+def settings_from(kind: Kind, text: str) -> dict[str, object]:
+    """The settings that `text` means for a kind that was named, so that only the kind's own model may refuse it.
+
+    Where the kind's guess says no, the text is its url, its host with or without a port, or its name: a bare
+    `example.org` says nothing about what it is for, and is plain once somebody says that it is for dns.
+    """
+    pasted, known = text.strip(), kind.settings.model_fields
+    guessed = kind.guess(pasted)
+    if guessed is not None:
+        return dict(guessed)
+    if "host" in known:
+        with suppress(URLError):
+            host, port = parse_host_port(pasted)
+            return {"host": host, "port": port}
+    return next(({name: pasted} for name in ("url", "host", "name") if name in known), {})
 
 
 def load_kinds() -> Kinds:

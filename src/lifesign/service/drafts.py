@@ -21,7 +21,7 @@ from lifesign.core.condition import ConditionError, compile_condition
 from lifesign.core.errors import InvalidError
 from lifesign.core.model import DEFAULT_REGION, Monitor, Severity
 from lifesign.core.units import parse_duration
-from lifesign.probes.registry import Kind, Kinds, guess_kind
+from lifesign.probes.registry import Kind, Kinds, guess_kind, settings_from
 from lifesign.service.settings import (
     Problems,
     SettingsError,
@@ -233,10 +233,10 @@ class DraftReader:
         return self.kinds[found[0]], {**found[1], **parsed.settings}
 
     def _guessed(self, kind: Kind, target: str) -> dict[str, object]:
-        guessed = kind.guess(target.strip())
-        if guessed is None:
+        settings = settings_from(kind, target)
+        if not settings:
             raise _invalid((("target", f"is nothing that the kind {kind.name} understands"),))
-        return dict(guessed)
+        return settings
 
     def _drafted(
         self,
