@@ -2,7 +2,14 @@
 
 import os
 
+import httpx2
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
+
+from asgi_server import serving
+from lifesign.cli.client import CommandError, Daemon
 
 pytestmark = pytest.mark.slow
 
@@ -136,3 +143,15 @@ def test_what_the_file_declared_survives_a_look_without_the_file(lifesign, tmp_p
 
     assert [(row["name"], row["owner"]) for row in found] == [("Declared", "file")]
     assert os.environ.get("LIFESIGN_DATA") is None
+
+
+async def test_what_answers_without_json_is_not_lifesign() -> None:
+    async def page(_request: object) -> Response:
+        return Response("<h1>It works!</h1>")
+
+    async with (
+        serving(Starlette(routes=[Route("/{path:path}", page)])) as url,
+        httpx2.AsyncClient(base_url=url, trust_env=False) as http,
+    ):
+        with pytest.raises(CommandError, match="is not Lifesign: it sent HTTP 200 without JSON"):
+            await Daemon(http, url).get("/monitors")

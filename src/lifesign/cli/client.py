@@ -133,7 +133,15 @@ class Daemon:
             ) from error
         if response.is_error:
             _refuse(response)
-        return None if response.status_code == HTTPStatus.NO_CONTENT else response.json()
+        if response.status_code == HTTPStatus.NO_CONTENT:
+            return None
+        try:
+            return response.json()
+        except ValueError:
+            raise CommandError(
+                f"What answers at {self.where} is not Lifesign: it sent HTTP {response.status_code} without JSON.",
+                remedy="Check the address in --url or LIFESIGN_URL.",
+            ) from None
 
 
 def _refuse(response: httpx2.Response) -> NoReturn:
