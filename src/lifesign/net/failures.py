@@ -17,7 +17,7 @@ _REMEDIES: Mapping[str, str] = MappingProxyType(
         "dns/nxdomain": "Check the spelling, the zone and whether the domain has lapsed.",
         "dns/servfail": "Check the zone's name servers and its DNSSEC signatures.",
         "dns/refused": "Ask a name server that serves this client.",
-        "dns/no_address": "Add an A or AAAA record, or watch another name.",
+        "dns/no_address": "Add the missing record (A or AAAA for an address), or watch another name.",
         "dns/dns_timeout": "Check that the name servers are reachable from here over UDP and TCP port 53.",
         "dns/exists": "Remove the record, or expect NOERROR.",
         "dns/bad_answer": "Check what answers on the name server's port.",
