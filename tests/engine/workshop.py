@@ -36,7 +36,7 @@ class StageFacts(BaseModel):
     """Nothing to see."""
 
 
-class NoteSettings(BaseModel):
+class NoteSettings(BaseModel, extra="forbid"):
     """A channel that takes notes."""
 
 

@@ -85,3 +85,29 @@ async def test_dropped_deliveries_are_not_sent(store: Store):
     assert await store.outbox.drop(["d1", "dx"], "The alert resolved first.") == 1
 
     assert [d.id for d in await store.outbox.claim(T0, limit=9, lease_s=1)] == ["d2"]
+
+
+@pytest.mark.usefixtures("monitor")
+async def test_what_a_channel_is_owed_of_one_alert_goes_out_in_order(store: Store):
+    fired, resolved = a_delivery("d1"), a_delivery("d2", created_at=at(seconds=1))
+    elsewhere = a_delivery("d3", created_at=at(seconds=1), channel_id="c2")
+    await _owe(store, resolved, fired, elsewhere)
+
+    first = await store.outbox.claim(at(seconds=9), limit=10, lease_s=60)
+    assert [one.id for one in first] == ["d1", "d3"]
+    assert await store.outbox.claim(at(seconds=9), limit=10, lease_s=60) == []
+
+    await store.outbox.settle(fired, an_attempt(), status="delivered", due_at=T0)
+    (last,) = await store.outbox.claim(at(seconds=9), limit=10, lease_s=60)
+    assert last.id == "d2"
+
+
+async def test_no_channel_takes_all_the_places(store: Store):
+    many = [a_delivery(f"d{n:02}", alert_id=f"a{n}") for n in range(20)]
+    other = a_delivery("e1", channel_id="c2", due_at=at(seconds=1))
+    await _owe(store, *many, other)
+
+    taken = await store.outbox.claim(at(seconds=9), limit=10, lease_s=60, per_channel=3)
+    assert [one.id for one in taken] == ["d00", "d01", "d02", "e1"]
+    rest = await store.outbox.claim(at(seconds=9), limit=10, lease_s=60, full=["c1"])
+    assert rest == []

@@ -10,6 +10,7 @@ The message id is the outbox row's, the same on every attempt, so a receiver may
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
@@ -30,7 +31,9 @@ from lifesign.store import Store
 SEND_TIMEOUT_S = 20.0
 """One attempt; Standard Webhooks 1.0 asks senders to wait 15 to 30 s."""
 LEASE_S = 60.0
-MOST_AT_ONCE = 50
+MOST_AT_ONCE = 200
+MOST_OF_A_CHANNEL = 10
+"""Sends to one channel that may be under way: one that hangs must leave room for the others."""
 RETRY_SCHEDULE_S = (
     5.0,
     15.0,
@@ -83,7 +86,7 @@ class Notifier:
         self._chance = chance
         self._smtp = smtp
         self._wake = asyncio.Event()
-        self._under_way = 0
+        self._under_way: Counter[str] = Counter()
 
     def wake(self) -> None:
         """Something may be due now."""
@@ -96,8 +99,8 @@ class Notifier:
             while True:
                 self._gauges.beats["notifier"] = self._clock.monotonic()
                 self._wake.clear()
-                for delivery in await self._claim(MOST_AT_ONCE - self._under_way):
-                    self._under_way += 1
+                for delivery in await self._claim(MOST_AT_ONCE - self._under_way.total()):
+                    self._under_way[delivery.channel_id] += 1
                     sends.create_task(self._deliver(delivery))
                 await self._rest()
 
@@ -113,9 +116,14 @@ class Notifier:
     async def _claim(self, most: int) -> list[Delivery]:
         if most <= 0:
             return []
+        full = [id for id, sends in self._under_way.items() if sends >= MOST_OF_A_CHANNEL]
         try:
-            return list(
-                await self._store.outbox.claim(self._clock.now(), limit=most, lease_s=LEASE_S)
+            return await self._store.outbox.claim(
+                self._clock.now(),
+                limit=most,
+                lease_s=LEASE_S,
+                per_channel=MOST_OF_A_CHANNEL,
+                full=full,
             )
         except StorageError as refusal:
             _log.error("outbox_unreadable", reason=str(refusal))
@@ -131,7 +139,11 @@ class Notifier:
 
     async def _deliver(self, delivery: Delivery) -> None:
         began_s = self._clock.monotonic()
-        receipt = await self._attempt(delivery)
+        try:
+            receipt = await self._attempt(delivery)
+        except Exception as bug:  # noqa: BLE001 - the notifier's edge: one message must not stop the others
+            _log.error("message_not_sent", delivery=delivery.id, exc_info=bug)
+            receipt = Receipt(False, detail=f"It could not be composed ({type(bug).__name__}).")
         attempt = Attempt(
             delivery_id=delivery.id,
             at=self._clock.now(),
@@ -147,7 +159,7 @@ class Notifier:
             # The lease runs out and the row is sent again, with the same message id.
             _log.error("attempt_unrecorded", delivery=delivery.id, reason=str(refusal))
         finally:
-            self._under_way -= 1
+            self._under_way[delivery.channel_id] -= 1
             self._wake.set()
 
     async def _attempt(self, delivery: Delivery) -> Receipt:

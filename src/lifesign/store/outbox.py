@@ -1,9 +1,21 @@
 """The outbox: messages that channels are owed, claimed by conditional update so that each has one sender."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    case,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from lifesign.core.model import Attempt, Delivery
 from lifesign.store import tables as t
@@ -12,19 +24,36 @@ from lifesign.store.rows import delivery_of
 from lifesign.store.statements import insert_into
 
 PENDING = "pending"
+_LOOKED_AT = 1000
+"""Due deliveries that one claim looks at: it holds the writer's lock, so it must not read a long backlog."""
 
 
 class OutboxRepository(Repository):
     """The notifier's work, over all tenants."""
 
-    async def claim(self, now: datetime, *, limit: int, lease_s: float) -> list[Delivery]:
+    async def claim(
+        self,
+        now: datetime,
+        *,
+        limit: int,
+        lease_s: float,
+        per_channel: int | None = None,
+        full: Collection[str] = (),
+    ) -> list[Delivery]:
         """Take deliveries that are due, the longest waiting first, for `lease_s` seconds.
 
-        Nobody else gets them until then; a sender that dies loses its claim and not the message. A system read.
+        At most `per_channel` of one channel, and none of the channels that are `full`. What a channel is owed of
+        one alert goes out in order: nothing is taken while an earlier message is not settled. Nobody else gets
+        what is taken until the lease ends; a sender that dies loses its claim and not the message. A system read.
         """
+        wanted = and_(_claimable(now), t.deliveries.c.due_at <= now, _is_next())
+        if full:
+            wanted = and_(wanted, t.deliveries.c.channel_id.not_in(full))
+        if per_channel is not None:
+            wanted = and_(wanted, t.deliveries.c.id.in_(_fair(wanted, per_channel)))
         due = (
             select(t.deliveries.c.id)
-            .where(_claimable(now), t.deliveries.c.due_at <= now)
+            .where(wanted)
             .order_by(t.deliveries.c.due_at, t.deliveries.c.id)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -107,6 +136,30 @@ def _pending() -> ColumnElement[bool]:
 def _claimable(now: datetime) -> ColumnElement[bool]:
     claimed = t.deliveries.c.claimed_until
     return and_(_pending(), or_(claimed.is_(None), claimed <= now))
+
+
+def _is_next() -> ColumnElement[bool]:
+    """Whether nothing older of the same alert is still owed to the same channel."""
+    mine, older = t.deliveries.c, t.deliveries.alias("older")
+    return ~exists(
+        select(literal_column("1")).where(
+            older.c.alert_id == mine.alert_id,
+            older.c.channel_id == mine.channel_id,
+            older.c.status == PENDING,
+            older.c.created_at < mine.created_at,
+        )
+    )
+
+
+def _fair(wanted: ColumnElement[bool], per_channel: int) -> Select[Any]:
+    """The first few of each channel among the longest waiting, so that one channel cannot fill every place."""
+    order = (t.deliveries.c.due_at, t.deliveries.c.id)
+    front = select(t.deliveries.c.id, t.deliveries.c.channel_id, t.deliveries.c.due_at)
+    front_rows = front.where(wanted).order_by(*order).limit(_LOOKED_AT).subquery("front")
+    row = front_rows.c
+    place = func.row_number().over(partition_by=row.channel_id, order_by=(row.due_at, row.id))
+    placed = select(row.id, place.label("place")).subquery("placed")
+    return select(placed.c.id).where(placed.c.place <= per_channel)
 
 
 def _attempt_columns(attempt: Attempt) -> dict[str, object]:
