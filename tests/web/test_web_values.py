@@ -80,7 +80,7 @@ def test_a_layer_that_was_not_needed_is_left_out():
 def test_a_failed_condition_is_a_rung_of_its_own():
     phases = dict.fromkeys(ORDER, 1.0)
 
-    assert marks(phases, Failure("condition", "x", "…"))[-1] == ("conditions", "fail")
+    assert marks(phases, Failure("condition", "x", "…"))[-1] == ("condition", "fail")
 
 
 def test_a_layer_that_the_kind_does_not_name_breaks_where_the_times_end():
@@ -194,3 +194,16 @@ def test_texts_of_many_lines_keep_their_lines():
 
     assert controls == ["area", "area", "text"]
     assert read == {"ca_pem": "a\nb"}
+
+
+def test_a_note_stands_beside_the_time_where_it_is_short():
+    facts = {"tls.version": "TLSv1.3", "tls.days_left": 61.2, "ip": "192.0.2.1"}
+    found = rungs(ORDER, dict.fromkeys(ORDER, 2.0), failure=None, facts=facts)
+
+    assert [rung.detail for rung in found][1:3] == ["2.0 ms", "2.0 ms · TLSv1.3 · 61 days left"]
+
+
+def test_a_layer_without_a_rung_breaks_on_the_one_that_stands_in_for_it():
+    found = marks({}, Failure("auth", "auth_required", "…"))
+
+    assert found == [("DNS", "ok"), ("TCP", "ok"), ("HTTP", "fail")]

@@ -10,10 +10,26 @@ from typing import Literal
 
 from lifesign.core.model import Facts, Failure, Observation
 
+_STANDS_IN: Mapping[str, str] = MappingProxyType(
+    {"auth": "http", "jsonrpc": "http", "session": "initialized"}
+)
+"""Layers that have no time of their own, and the rung on which they break when there are no times at all."""
+
 RungState = Literal["ok", "failed", "skipped"]
 
 _TITLES: Mapping[str, str] = MappingProxyType(
-    {"dns": "DNS", "tcp": "TCP", "tls": "TLS", "http": "HTTP", "tools_list": "tools/list"}
+    {
+        "dns": "DNS",
+        "tcp": "TCP",
+        "tls": "TLS",
+        "http": "HTTP",
+        "auth": "sign-in",
+        "jsonrpc": "JSON-RPC",
+        "tools_list": "tools/list",
+        "tools_call": "canary",
+        "egress": "egress rules",
+        "internal": "Lifesign",
+    }
 )
 _MARKS: Mapping[RungState, str] = MappingProxyType({"ok": "●", "failed": "■", "skipped": "┄"})
 
@@ -35,7 +51,12 @@ class Rung:
     @property
     def title(self) -> str:
         """The name as people write it: DNS, TCP, tools/list."""
-        return _TITLES.get(self.name, self.name.replace("_", " "))
+        return title_of(self.name)
+
+
+def title_of(layer: str) -> str:
+    """The name of a layer or phase as people know it."""
+    return _TITLES.get(layer, layer.replace("_", " "))
 
 
 def ladder(
@@ -72,6 +93,10 @@ def _broken_rung(names: Sequence[str], phases: Mapping[str, float], failure: Fai
         return names.index(wanted)
     if failure.layer in {"condition", "internal"}:
         return len(names)
+    if not ran:
+        # An alert knows its broken layer but no times.
+        stand_in = _STANDS_IN.get(failure.layer)
+        return names.index(stand_in) if stand_in in names else len(names)
     return last + 1
 
 

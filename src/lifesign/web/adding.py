@@ -17,7 +17,7 @@ from lifesign.service.views import MonitorView, Trial
 from lifesign.web.fields import fields_of
 from lifesign.web.frame import framed
 from lifesign.web.gate import page, to
-from lifesign.web.ladder import rungs
+from lifesign.web.ladder import rungs, unclimbed
 from lifesign.web.posted import blank_fields, read_fields
 from lifesign.web.render import every
 from lifesign.web.site import Site
@@ -235,7 +235,9 @@ def _trial_context(sheet: Sheet) -> dict[str, object]:
     return {
         "trial": trial,
         "trial_error": sheet.error or sheet.trial_error,
-        "rungs": rungs(order, trial.phases_ms, failure=trial.failure) if trial else (),
+        "rungs": rungs(order, trial.phases_ms, failure=trial.failure, facts=trial.facts)
+        if trial
+        else (),
     }
 
 
@@ -255,7 +257,7 @@ async def _sheet_page(
         "kind": kind,
         "kinds": list(site.kinds.values()),
         "fields": fields,
-        "waiting_rungs": rungs(kind.ladder, {}, failure=None) if kind else (),
+        "waiting_rungs": unclimbed(kind.ladder) if kind else (),
         "policy_fields": fields_of(
             PolicyDraft, _policy_values(sheet, monitor), prefix="policy", problems=sheet.problems
         ),

@@ -1,12 +1,15 @@
 """One monitor: how it is and since when, the ladder, the past, the last results, and what can be done."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
+from types import MappingProxyType
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from lifesign.core.ladder import title_of
 from lifesign.core.model import State
 from lifesign.core.scope import Grant, Scope
 from lifesign.service.views import HistoryView, MonitorView, RunView
@@ -14,9 +17,9 @@ from lifesign.store.values import AlertQuery
 from lifesign.web.drawing import day_bars, describe
 from lifesign.web.frame import framed
 from lifesign.web.gate import page, to
-from lifesign.web.ladder import Rung, rungs
+from lifesign.web.ladder import Rung, rungs, unclimbed
 from lifesign.web.overview import OPEN
-from lifesign.web.phrases import STATE_WORD, layer, percent, seconds
+from lifesign.web.phrases import STATE_WORD, percent, seconds
 from lifesign.web.site import Site
 
 WINDOWS = {
@@ -83,7 +86,7 @@ def sentence(monitor: MonitorView) -> str:
     if monitor.paused:
         return "Nothing is checked and nobody is told until it is resumed."
     if monitor.failure is not None and monitor.state in (State.DOWN, State.DEGRADED, State.UNKNOWN):
-        return f"The first thing that is wrong: {layer(monitor.failure.layer)}."
+        return f"The first thing that is wrong: {title_of(monitor.failure.layer)}."
     if monitor.suspect:
         return "The last check failed. It is being confirmed before anybody is told."
     if monitor.flapping:
@@ -103,13 +106,18 @@ def last_rungs(site: Site, monitor: MonitorView) -> tuple[Rung, ...]:
     order = kind.ladder if kind else ()
     run = monitor.last_run
     if run is None:
-        return rungs(order, {}, failure=None)
-    return rungs(order, run.phases_ms, failure=run.failure)
+        return unclimbed(order)
+    return rungs(order, run.phases_ms, failure=run.failure, facts=run.facts)
+
+
+_WITHIN: Mapping[str, str] = MappingProxyType({"http": "initialize"})
+"""Phases that are a part of another one: a stacked chart must not count them twice."""
 
 
 def phase_names(history: HistoryView) -> tuple[str, ...]:
     """The phases that any point of the chart has, in the order in which they run."""
-    return tuple(dict.fromkeys(name for point in history.points for name in point.phases_ms))
+    names = dict.fromkeys(name for point in history.points for name in point.phases_ms)
+    return tuple(name for name in names if _WITHIN.get(name) not in names)
 
 
 def long_words(history: HistoryView) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
 
+from lifesign.core.ladder import title_of
 from lifesign.core.model import AlertState, Event, State
 from lifesign.core.wording import span
 from lifesign.service.views import AlertView, Health, MonitorView
@@ -20,21 +21,6 @@ ALERT_WORD = {
     AlertState.FIRING: "Firing",
     AlertState.ACKNOWLEDGED: "Acknowledged",
     AlertState.RESOLVED: "Resolved",
-}
-LAYER_WORD = {
-    "dns": "DNS",
-    "tcp": "TCP",
-    "connect": "connect",
-    "tls": "TLS",
-    "http": "HTTP",
-    "auth": "sign-in",
-    "jsonrpc": "JSON-RPC",
-    "first_byte": "first byte",
-    "tools_list": "tools/list",
-    "tools_call": "canary",
-    "condition": "conditions",
-    "egress": "egress rules",
-    "internal": "Lifesign",
 }
 _EVENT_WORDS = {
     "monitor.added": "was added",
@@ -96,11 +82,6 @@ def size(value: int | None) -> str:
     return f"{amount:.1f} TB"
 
 
-def layer(name: str) -> str:
-    """The name of a layer or phase as people know it."""
-    return LAYER_WORD.get(name, name.replace("_", " "))
-
-
 def ago(instant: datetime | None, *, now: datetime) -> str:
     """How long ago: `6 min ago`; `just now` under five seconds, `in 2 h` for the future."""
     if instant is None:
@@ -130,7 +111,7 @@ def note(monitor: MonitorView) -> str:
     if monitor.paused:
         return "Paused: nothing is checked and nobody is told."
     if monitor.failure is not None and monitor.state not in (State.UP, State.MAINTENANCE):
-        return f"{layer(monitor.failure.layer)}: {monitor.failure.message}"
+        return f"{title_of(monitor.failure.layer)}: {monitor.failure.message}"
     if monitor.suspect:
         return "The last check failed and is being confirmed."
     if monitor.flapping:
@@ -181,7 +162,11 @@ def told(event: Event) -> tuple[str, str, State | None]:
         failure = data.get("failure")
         broken = _text(failure, "layer") if isinstance(failure, Mapping) else ""
         is_fine = after in (State.UP, State.PAUSED, State.MAINTENANCE)
-        return name, f"is {word}" + (f": {layer(broken)}" if broken and not is_fine else ""), after
+        return (
+            name,
+            f"is {word}" + (f": {title_of(broken)}" if broken and not is_fine else ""),
+            after,
+        )
     if event.type.startswith("delivery."):
         name = _text(data, "channel") or "A channel"
     words = _EVENT_WORDS.get(event.type, event.type.replace(".", " "))

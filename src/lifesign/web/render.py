@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
+from lifesign.core.ladder import title_of
 from lifesign.core.model import Severity, State
 from lifesign.core.units import format_duration
 from lifesign.web import phrases
@@ -79,7 +80,7 @@ def _filters() -> dict[str, Callable[..., object]]:
         "ms": phrases.milliseconds,
         "seconds": phrases.seconds,
         "size": phrases.size,
-        "layer": phrases.layer,
+        "layer": title_of,
         "ago": phrases.ago,
         "lasting": phrases.lasting,
         "state_for": phrases.state_for,
