@@ -3,10 +3,12 @@
 import asyncio
 from contextlib import asynccontextmanager
 
+import pytest
+
 from engine.workshop import BROKEN, Stage, monitor, until
-from lifesign.bus import LocalBus, Topic
-from lifesign.clock import SystemClock
-from lifesign.core.model import Observation, Run, State
+from lifesign.bus import LocalBus, Topic, local
+from lifesign.clock import Clock, SystemClock
+from lifesign.core.model import Failure, Observation, Reason, Run, State
 from lifesign.engine.gauges import Gauges
 from lifesign.engine.runner import Limits, Runner
 from lifesign.engine.scheduler import Job
@@ -14,14 +16,24 @@ from lifesign.engine.watch import Compiler
 from lifesign.net import Net
 
 
+class SleptClock(SystemClock):
+    """Its monotonic time goes on while the process stands still."""
+
+    ahead_s = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead_s
+
+
 @asynccontextmanager
-async def runner_of(stage: Stage, limits: Limits):
+async def runner_of(stage: Stage, limits: Limits, clock: Clock | None = None):
     bus, gauges = LocalBus(), Gauges(started_at=SystemClock().now())
     compiler = Compiler(stage.kinds())
     async with asyncio.TaskGroup() as tasks:
         runner = Runner(
-            net=Net.open(), bus=bus, clock=SystemClock(), gauges=gauges, limits=limits, tasks=tasks
-        )
+            net=Net.open(), bus=bus, clock=clock or SystemClock(), gauges=gauges, limits=limits,
+            tasks=tasks,
+        )  # fmt: skip
 
         def submit(id: str, **changes: object) -> None:
             now = SystemClock().now().timestamp()
@@ -118,3 +130,47 @@ async def test_stopping_lets_what_runs_finish_and_cancels_what_does_not() -> Non
         await runner.drain(0.01)
 
     assert len(stage.played) == 1
+
+
+async def test_what_nobody_takes_is_not_probed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the judge cannot write, runs wait with their places; they do not pile up beside the bus."""
+    monkeypatch.setattr(local, "WORK_ROOM", 2)
+    stage = Stage()
+    async with runner_of(stage, Limits(total=5)) as (_, submit, bus, gauges):
+        for number in range(50):
+            submit(f"m{number}", host=f"h{number}")
+        await until(lambda: gauges.running == 5 and len(stage.played) == 7, "all places wait")
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert len(stage.played) == 7
+        bus.close()
+
+
+async def test_facts_that_cannot_be_judged_are_unknown_and_stop_nobody() -> None:
+    class Odd:
+        def __eq__(self, other: object) -> bool:
+            raise ZeroDivisionError
+
+        __hash__ = None  # type: ignore[assignment]
+
+    stage = Stage(act=lambda _host: Observation(facts={"oddity": Odd()}))
+    async with runner_of(stage, Limits()) as (_, submit, bus, _):
+        submit("m1", conditions=("oddity == 1",))
+        [run] = await bus.take(Topic.RUNS, 10)
+
+    assert (run.outcome.state, run.outcome.failure.layer) == (State.UNKNOWN, "internal")
+
+
+async def test_a_time_out_while_we_stood_still_is_not_held_against_the_target() -> None:
+    late = Failure("tcp", "timeout", "No answer.", reason=Reason.TIMEOUT)
+
+    def act(_host: str) -> Observation:
+        clock.ahead_s += 30.0
+        return Observation(failure=late)
+
+    clock = SleptClock()
+    async with runner_of(Stage(act=act), Limits(), clock) as (_, submit, bus, _):
+        submit("m1")
+        [run] = await bus.take(Topic.RUNS, 10)
+
+    assert (run.outcome.state, run.outcome.failure.code) == (State.UNKNOWN, "stood_still")
