@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.checks import monitors, wait
 from bench.figures import Figure
+from bench.lateness import lateness
 from bench.product import configuration, home, serving
 from bench.targets import Targets
 from e2e.processes import until
@@ -31,13 +32,13 @@ def hanging(targets: Targets, *, seconds: float) -> Iterator[Figure]:
         listed += [monitor | {"name": f"hanging {n}"} for n, monitor in enumerate(stuck)]
         with home() as directory, serving(directory, configuration(listed)) as product:
             wait(HANG_INTERVAL_S * 2)
-            before, began = _requests(targets), time.monotonic()
+            before, began, since = _requests(targets), time.monotonic(), time.time()
             wait(seconds)
             seen, took = _requests(targets) - before - 1, time.monotonic() - began
-            late = product.health()["late_p99_ms"]
+            late = lateness(product.data, since=since)
         wanted = HEALTHY / HANG_INTERVAL_S * took
         name = f"healthy checks done while {share:.0%} of the targets hang"
-        yield Figure(name, 100 * seen / wanted, "%", "100", f"late p99 {late:.0f} ms")
+        yield Figure(name, 100 * seen / wanted, "%", "100", late.words)
 
 
 def _requests(targets: Targets) -> int:

@@ -15,7 +15,8 @@ from typing import Any
 from e2e.processes import Child, clean_environment, free_port, until
 
 PRODUCT_CORE, TARGET_CORE = 0, 1
-READY_WITHIN_S = 120
+READY_WITHIN_S = 300
+DRAINED_WITHIN_S = 60
 
 
 def pinned(core: int, command: Iterable[str | Path]) -> list[str | Path]:
@@ -100,7 +101,7 @@ def serving(directory: Path, config: str | None = None) -> Iterator[Product]:
         until(lambda: _is_ready(product), within=READY_WITHIN_S, what="readiness")
         yield product
         if not child.ended:
-            child.terminate(within=20)
+            child.terminate(within=DRAINED_WITHIN_S)
 
 
 def _is_ready(product: Product) -> bool:
