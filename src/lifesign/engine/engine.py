@@ -9,6 +9,8 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import structlog
+
 from lifesign.bus import Bus, Topic
 from lifesign.channels.registry import ChannelKind
 from lifesign.clock import Clock
@@ -30,6 +32,10 @@ from lifesign.store import Retention, Store
 CHANGES_ROOM = 100_000
 DRAIN_S = 5.0
 """How long runs that are under way may go on after a stop was asked for."""
+SETTLE_S = 2.0
+"""How long the judge may then take to commit what is left; a store that refuses must not hold up the stop."""
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +132,10 @@ class Engine:
     async def _run_arrow(self, stop: asyncio.Event) -> None:
         """Schedule, run and judge; on `stop`, in that order, let each stage finish what it holds."""
         async with asyncio.TaskGroup() as judging:
-            judging.create_task(self._judge.run())
-            judging.create_task(self._pulse.run())
+            judges = [
+                judging.create_task(self._judge.run()),
+                judging.create_task(self._pulse.run()),
+            ]
             async with asyncio.TaskGroup() as running:
                 runner = Runner(
                     net=self._parts.net, bus=self._parts.bus, clock=self._parts.clock,
@@ -146,6 +154,10 @@ class Engine:
                 runner.stop()
                 await runner.drain(DRAIN_S)
             self._parts.bus.close()
+            _, late = await asyncio.wait(judges, timeout=SETTLE_S)
+            for task in late:
+                _log.error("stopped_unwritten", reason=self.gauges.problems.get("storage", ""))
+                task.cancel()
 
     def _submit(self, job: Job, runner: Runner, tasks: asyncio.TaskGroup) -> None:
         if job.watched.kind.passive:
