@@ -70,6 +70,19 @@ async def test_hosts_that_the_fence_denies_are_not_called(url: str) -> None:
     assert (receipt.delivered, receipt.permanent) == (False, True)
 
 
+@pytest.mark.parametrize("asked", ["", "?redirect=yes"])
+async def test_redirects_are_not_followed_past_the_fence(asked: str) -> None:
+    async with http_receiver() as inner:
+        there = {"Location": f"http://127.0.0.1:{inner.port}/latest/meta-data"}
+        async with http_receiver(status=302, headers=there) as outer:
+            receipt = await send(
+                message(), settings(f"json://localhost:{outer.port}/{asked}"), context()
+            )
+
+    assert not receipt.delivered
+    assert (len(outer.heard), inner.heard) == (1, [])
+
+
 async def test_the_bridge_is_shut_in_public_mode() -> None:
     given = settings("json://example.org/")
     receipt = await send(message(), given, context(Net.open(mode="public")))

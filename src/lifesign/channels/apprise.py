@@ -1,7 +1,8 @@
 """The bridge to the long tail: some 150 services through Apprise, each by its own URL.
 
 Apprise makes its connections itself, outside the egress fence. So the bridge is shut where the fence is public,
-the host of the URL is judged beforehand, and URLs that reach into this machine are refused.
+the host of the URL is judged beforehand, redirects are not followed, and URLs that reach into this machine are
+refused. What remains open is a name that changes its address between our look and Apprise's.
 """
 
 import asyncio
@@ -128,15 +129,20 @@ def _library() -> ModuleType | None:
 
 
 def _service(library: ModuleType, url: SecretStr) -> Any:
-    """Apprise's object for the URL, or None when it is not one of Apprise's."""
+    """Apprise's object for the URL, or None when it is not one of Apprise's. It follows no redirects."""
     asset = library.AppriseAsset(
         app_id="Lifesign",
         app_desc="Lifesign",
         app_url="",
         async_mode=False,
         storage_mode=library.PersistentStoreMode.MEMORY,
+        http_redirects=False,
     )
-    return library.Apprise.instantiate(url.get_secret_value(), asset=asset)
+    service = library.Apprise.instantiate(url.get_secret_value(), asset=asset)
+    if service is not None:
+        # `?redirect=yes` in the URL would be stronger than the asset.
+        service.redirects = False
+    return service
 
 
 def _notify(library: ModuleType, service: Any, message: Message) -> bool:
