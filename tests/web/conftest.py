@@ -8,7 +8,8 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
-from web.fakes import SESSION, FakeServices
+from web.fake_kinds import SESSION
+from web.fakes import FakeServices
 from web.serving import Stream, fake_app, served
 
 BROWSER_ARGUMENTS = [

@@ -14,7 +14,8 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 from lifesign.web.app import build_pages
-from web.fakes import FakeServices, fake_clock, fake_kinds
+from web.fake_kinds import fake_kinds
+from web.fakes import FakeServices, fake_clock
 
 
 class Stream:

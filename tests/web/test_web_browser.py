@@ -8,7 +8,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from lifesign.core.model import State
 from web.documents import OPEN_PAGES, PAGES
-from web.fakes import SESSION, FakeServices, emptied, monitor
+from web.fake_kinds import SESSION
+from web.fakes import FakeServices, emptied
+from web.scene import monitor
 from web.serving import served
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from web.documents import OPEN_PAGES, PAGES, parse
-from web.fakes import PASSWORD, READER, SESSION
+from web.fake_kinds import PASSWORD, READER, SESSION
 
 EVENT_ATTRIBUTE = re.compile(r"^on[a-z]+$|^hx-on|^hx-vals$|^style$")
 

@@ -5,7 +5,9 @@ import pytest
 from lifesign.core.errors import InvalidError
 from lifesign.core.model import AlertState, State
 from web.documents import OPEN_PAGES, PAGES, parse
-from web.fakes import NASTY, FakeServices, emptied, monitor
+from web.fake_kinds import NASTY
+from web.fakes import FakeServices, emptied
+from web.scene import monitor
 
 
 async def test_the_sentence_comes_first(client):

@@ -16,7 +16,7 @@ from lifesign.web.ladder import rungs
 from lifesign.web.posted import read_fields
 from lifesign.web.render import ticks
 from lifesign.web.search import read_search
-from web.fakes import NOW, HttpSettings
+from web.fake_kinds import NOW, HttpSettings
 
 ORDER = ("dns", "tcp", "tls", "http")
 
