@@ -216,3 +216,22 @@ async def test_target_means_what_the_named_kind_makes_of_it(
     )
 
     assert {name: added.settings[name] for name in settings} == settings
+
+
+@pytest.mark.parametrize(
+    "said", [{"name": "a\0b"}, {"name": "a\x1b[31mb"}, {"group": "a\nb"}, {"description": "\0"}]
+)
+async def test_characters_that_no_name_has_are_refused(
+    house: Premises, said: dict[str, str]
+) -> None:
+    with pytest.raises(InvalidError) as caught:
+        await house.services.monitors.add(ADMIN, {**HTTP, **said}, owner=Owner.API)
+
+    assert [field for field, _ in caught.value.problems] == list(said)
+
+
+async def test_name_may_be_written_in_any_script(house: Premises) -> None:
+    name = "Läden 👩\u200d💻 店"
+    added = await house.services.monitors.add(ADMIN, {**HTTP, "name": name}, owner=Owner.API)
+
+    assert added.name == name

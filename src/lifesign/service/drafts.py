@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -64,6 +65,21 @@ def lines(value: object) -> object:
     return value
 
 
+def one_line(text: str) -> str:
+    """The text itself. Raises ValueError for control characters, which PostgreSQL and terminals take amiss."""
+    if _CONTROL.search(text):
+        raise ValueError("is one line, without control characters")
+    return text
+
+
+def no_nul(text: str) -> str:
+    """The text itself. Raises ValueError for U+0000, which PostgreSQL cannot store."""
+    if "\0" in text:
+        raise ValueError("must not hold the character U+0000")
+    return text
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SECONDS_SCHEMA = {"anyOf": [{"type": "number"}, {"type": "string"}], "examples": ["30s", 30]}
 Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema(_SECONDS_SCHEMA)]
 Tag = Annotated[str, StringConstraints(pattern=r"^[^\s,]{1,64}$")]
@@ -102,9 +118,9 @@ class MonitorDraft(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    name: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = Field(
-        default="", description="What people call it; the target when absent."
-    )
+    name: Annotated[
+        str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(one_line)
+    ] = Field(default="", description="What people call it; the target when absent.")
     kind: str = Field(
         default="", max_length=64, description="http, tcp, tls, dns, heartbeat, mcp, …"
     )
@@ -135,11 +151,15 @@ class MonitorDraft(BaseModel):
         default_factory=PolicyDraft, description="How outcomes become a verdict."
     )
     severity: Severity = Field(default=Severity.HIGH, description="How much its alerts matter.")
-    group: str = Field(default="", max_length=200, description="The heading it is listed under.")
+    group: Annotated[str, AfterValidator(one_line)] = Field(
+        default="", max_length=200, description="The heading it is listed under."
+    )
     tags: Annotated[tuple[Tag, ...], BeforeValidator(words)] = Field(
         default=(), max_length=MAX_TAGS, description="Words that routes and filters go by."
     )
-    description: str = Field(default="", max_length=2000, description="What it is for.")
+    description: Annotated[str, AfterValidator(no_nul)] = Field(
+        default="", max_length=2000, description="What it is for."
+    )
     runbook_url: Annotated[
         str, StringConstraints(pattern=r"^(https?://[^\s]+)?$", max_length=2000)
     ] = Field(default="", description="What to do when it is down.")

@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 from typing import Annotated
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -16,16 +17,21 @@ from pydantic import (
 from lifesign.bus import ChangeOf
 from lifesign.config.problems import nearest
 from lifesign.core.errors import InvalidError
-from lifesign.core.model import AlertEvent, Owner, Route, Severity
+from lifesign.core.messages import AlertEvent, Route
+from lifesign.core.model import Owner, Severity
 from lifesign.core.scope import Grant, Scope
 from lifesign.service.access import require, require_writable
-from lifesign.service.drafts import Tag, words
+from lifesign.service.drafts import Tag, one_line, words
 from lifesign.service.keys import new_id
 from lifesign.service.news import News
 from lifesign.service.settings import Problems, pydantic_problems, sentences
 from lifesign.store import Store
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(one_line),
+]
 Names = Annotated[tuple[Name, ...], BeforeValidator(words)]
 
 
