@@ -204,3 +204,9 @@ def test_a_finding_of_level_warn_degrades() -> None:
 
 def test_slower_than_the_limit_is_degraded() -> None:
     assert State.DEGRADED is assess(Observation(facts={"latency_ms": 900}), degraded_ms=800).state
+
+
+def test_our_own_fault_does_not_replace_the_reason_of_a_monitor_that_is_down() -> None:
+    memory = fold("ddd?")[-1].memory
+
+    assert (memory.state, memory.failure) == (State.DOWN, BROKEN)

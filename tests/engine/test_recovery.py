@@ -11,7 +11,9 @@ from engine.test_arrow import beat, down, state_is, tell_all
 from engine.workshop import SCOPE, Stage, Workshop, monitor, opened, running, until
 from lifesign.bus import Change, Topic
 from lifesign.clock import FakeClock
-from lifesign.core.model import AlertEvent, Ping, State
+from lifesign.core.batch import Ping
+from lifesign.core.messages import AlertEvent
+from lifesign.core.model import State
 
 
 def ping(action: str, **ago: float) -> Ping:
@@ -160,3 +162,36 @@ async def test_a_process_that_stood_still_holds_it_against_no_job(tmp_path: Path
             assert await state_is(store, State.UP)
             await pass_by(workshop, clock, 11)
             await until(lambda: state_is(store, State.DOWN), "its deadline moved by our absence")
+
+
+async def test_a_monitor_that_was_mended_is_no_problem_any_more(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        added = await store.monitors.add(SCOPE, monitor(conditions=("status is fine",)))
+        async with running(store, Stage()) as workshop:
+            assert workshop.engine.problems()
+            mended = replace(added, conditions=())
+            await store.monitors.replace(SCOPE, mended, expected_version=None)
+            await workshop.bus.publish(Topic.CHANGES, Change("monitor", "m1", "default"))
+            await until(lambda: state_is(store, State.UP), "it is watched")
+            assert not workshop.engine.problems()
+
+
+async def test_an_acknowledgement_that_comes_late_changes_no_newer_alert(tmp_path: Path) -> None:
+    stage = Stage(act=lambda _host: down())
+    async with opened(tmp_path) as store:
+        await tell_all(store)
+        await store.monitors.add(SCOPE, monitor())
+        async with running(store, stage) as workshop:
+            await until(lambda: len(stage.heard) == 1, "it fires")
+            [alert] = workshop.engine._memory.alerts.values()
+            await store.alerts.acknowledge(SCOPE, alert.id, "ada", datetime.now(UTC))
+            newer = replace(alert, id="alr_newer")
+            workshop.engine._memory.alerts[alert.key] = newer
+            await workshop.engine._roster._alert_changed(Change("alert", alert.id, "default"))
+
+            assert workshop.engine._memory.alerts[alert.key] is newer
+            workshop.engine._memory.alerts[alert.key] = worse = replace(alert, title="Worse")
+            await workshop.engine._roster._alert_changed(Change("alert", alert.id, "default"))
+
+            known = workshop.engine._memory.alerts[alert.key]
+            assert (known.title, known.acknowledged_by) == (worse.title, "ada")

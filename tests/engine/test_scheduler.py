@@ -122,3 +122,16 @@ def test_a_slow_drift_is_followed_in_silence() -> None:
 
     assert not scheduler.follow_wall_clock([])
     assert abs(scheduler.now_s() - clock.now().timestamp()) < 1e-6
+
+
+def test_plans_that_were_replaced_take_no_room() -> None:
+    """A job that pings every second and is due once a day is planned anew with every ping."""
+    clock, scheduler, watched = make(10)
+    for _ in range(5_000):
+        clock.advance(0.1)
+        for each in watched:
+            scheduler.plan(each, scheduler.now_s() + 86_400.0)
+
+    assert len(scheduler._heap) < 5_000
+    clock.advance(86_401.0)
+    assert len(scheduler.take_due(scheduler.now_s())) == 10

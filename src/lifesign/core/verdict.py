@@ -241,6 +241,8 @@ def _failure(
     """The reason to show: the worst of this slot's, else the one that is still believed."""
     if agreed is State.UP:
         return memory.failure if state in (State.DOWN, State.DEGRADED) else None
+    if agreed is State.UNKNOWN and state in (State.DOWN, State.DEGRADED):
+        return memory.failure
     worst = worst_outcome(list(outcomes.values()))
     return worst.failure if worst is not None and worst.failure is not None else memory.failure
 

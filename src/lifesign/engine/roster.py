@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import cast
 
@@ -10,8 +11,10 @@ import structlog
 
 from lifesign.bus import Change, ChangeOf
 from lifesign.clock import Clock
-from lifesign.core.errors import NotFoundError, StorageError
-from lifesign.core.model import AlertState, Monitor, MonitorState, Ping, State
+from lifesign.core.batch import Ping
+from lifesign.core.errors import InvalidError, NotFoundError, StorageError
+from lifesign.core.messages import AlertState
+from lifesign.core.model import Monitor, MonitorState, State
 from lifesign.core.scope import system_scope
 from lifesign.engine.gauges import Gauges
 from lifesign.engine.judge import Judge
@@ -87,14 +90,18 @@ class Roster:
 
     def _ready(self, monitor: Monitor) -> Watched | None:
         try:
-            return self._compiler.ready(monitor)
-        except (ValueError, LookupError) as reason:
+            watched = self._compiler.ready(monitor)
+        except (ValueError, LookupError, InvalidError) as reason:
             # One bad row must not stop the others: it is set aside and said.
-            self._gauges.problems[f"monitor {monitor.slug}"] = f"It cannot be run: {reason}"
+            self._gauges.problems[f"monitor {monitor.id}"] = (
+                f"The monitor {monitor.slug} cannot be run: {reason}"
+            )
             _log.error(
                 "monitor_unusable", monitor=monitor.id, kind=monitor.kind, reason=str(reason)
             )
             return None
+        self._gauges.problems.pop(f"monitor {monitor.id}", None)
+        return watched
 
     async def follow(self, changes: AsyncIterable[object]) -> None:
         """Take up every change, in order, until cancelled; first the pauses that were stored when we died."""
@@ -127,8 +134,19 @@ class Roster:
         """Somebody acknowledged it: remember that, so that the next change of the alert keeps it."""
         with suppress(NotFoundError):
             alert = await self._store.alerts.get(system_scope("engine", change.tenant), change.id)
-            if alert.state is AlertState.ACKNOWLEDGED and alert.key in self._memory.alerts:
-                self._memory.alerts[alert.key] = alert
+            known = self._memory.alerts.get(alert.key)
+            # The judge may have gone on since this was read: only what the person did is taken over.
+            if (
+                alert.state is AlertState.ACKNOWLEDGED
+                and known is not None
+                and known.id == alert.id
+            ):
+                self._memory.alerts[alert.key] = replace(
+                    known,
+                    state=alert.state,
+                    acknowledged_at=alert.acknowledged_at,
+                    acknowledged_by=alert.acknowledged_by,
+                )
 
     async def _rules_changed(self) -> None:
         routes = {route.id: route for route in await self._store.channels.all_routes()}
@@ -146,9 +164,13 @@ class Roster:
         monitor = await self._read(change)
         if before is not None:
             self._scheduler.forget(before)
-        watched = self._ready(monitor) if monitor is not None else None
-        if monitor is None or watched is None:
+        if monitor is None:
             self._forget(change.id)
+            return
+        watched = self._ready(monitor)
+        if watched is None:
+            # Its state and its open alert stay: they go on when it is mended.
+            self._memory.watched.pop(monitor.id, None)
             return
         self._memory.watched[monitor.id] = watched
         await self._take_up(watched, before)
@@ -161,6 +183,7 @@ class Roster:
         return None
 
     def _forget(self, monitor_id: str) -> None:
+        self._gauges.problems.pop(f"monitor {monitor_id}", None)
         self._memory.watched.pop(monitor_id, None)
         self._memory.states.pop(monitor_id, None)
         for key, alert in list(self._memory.alerts.items()):

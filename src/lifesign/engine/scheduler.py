@@ -23,6 +23,8 @@ JUMP_S = 2.0
 """A wall clock further than this from the steady one has jumped (NTP slews 0.5 ms a second at most)."""
 STALL_S = 2.0
 """Woken so much later than planned, the whole process stood still: stopped, suspended or starved."""
+LEAST_ROOM = 1024
+"""Plans that may be held before those that were replaced are looked for."""
 LONGEST_WAIT_S = 1.0
 """The loop comes round at least this often, to see a jump and to show that it lives."""
 
@@ -59,6 +61,7 @@ class Scheduler:
         self._clock = clock
         self._gauges = gauges
         self._heap: list[tuple[float, int, int, Watched]] = []
+        self._room = LEAST_ROOM
         self._sequence = 0
         self._wake = asyncio.Event()
         self._back_by_s = clock.monotonic()
@@ -76,9 +79,17 @@ class Scheduler:
         """Make this the monitor's only plan, whatever was planned before."""
         watched.ticket += 1
         self._sequence += 1
+        if len(self._heap) >= self._room:
+            self._drop_void_plans()
         heapq.heappush(self._heap, (due_s, self._sequence, watched.ticket, watched))
         if self._heap[0][3] is watched:
             self._wake.set()
+
+    def _drop_void_plans(self) -> None:
+        """Let go of plans that were replaced: a job that pings often is planned far ahead with every ping."""
+        self._heap = [plan for plan in self._heap if plan[2] == plan[3].ticket]
+        heapq.heapify(self._heap)
+        self._room = max(LEAST_ROOM, 2 * len(self._heap))
 
     def plan_next(self, watched: Watched, after_s: float | None = None) -> None:
         """Plan the monitor's next slot of its own grid."""

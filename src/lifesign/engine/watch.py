@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel
 
 from lifesign.core.condition import Condition, compile_condition
-from lifesign.core.model import Alert, Channel, Monitor, MonitorState, Route
+from lifesign.core.messages import Alert, Channel, Route
+from lifesign.core.model import Monitor, MonitorState
 from lifesign.core.schedule import phase_s
 from lifesign.probes.once import authority
 from lifesign.probes.registry import Kind
@@ -39,7 +40,7 @@ class Compiler:
         self._compiled: dict[str, Condition] = {}
 
     def ready(self, monitor: Monitor) -> Watched:
-        """Parse and compile. Raises ValueError or LookupError for what an older version stored differently."""
+        """Parse and compile. Raises ValueError, LookupError or InvalidError for what another version stored."""
         kind = self._kinds[monitor.kind]
         settings = kind.settings.model_validate(monitor.settings)
         texts = (*kind.implied(settings), *monitor.conditions)
