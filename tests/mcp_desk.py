@@ -8,16 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 
 from lifesign.core.errors import ConflictError, InvalidError, NotFoundError, UnauthenticatedError
-from lifesign.core.model import (
-    AlertState,
-    Check,
-    Failure,
-    Owner,
-    Policy,
-    Reason,
-    Severity,
-    State,
-)
+from lifesign.core.messages import AlertState
+from lifesign.core.model import Check, Failure, Owner, Policy, Reason, Severity, State
 from lifesign.core.scope import Grant, Scope
 from lifesign.service.access import require
 from lifesign.service.services import Services

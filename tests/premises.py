@@ -10,7 +10,7 @@ from lifesign.bus import LocalBus
 from lifesign.channels.registry import load_channel_kinds
 from lifesign.clock import FakeClock
 from lifesign.config import Config
-from lifesign.core.model import Event
+from lifesign.core.batch import Event
 from lifesign.core.scope import Grant, Scope, system_scope
 from lifesign.net import Net
 from lifesign.probes.registry import load_kinds

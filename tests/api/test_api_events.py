@@ -8,7 +8,8 @@ from starlette.types import ASGIApp
 from asgi_server import serving
 from lifesign.api import events as api_events
 from lifesign.bus import Topic
-from lifesign.core.model import Batch, Event, Owner
+from lifesign.core.batch import Batch, Event
+from lifesign.core.model import Owner
 from lifesign.core.scope import Grant
 from premises import ADMIN, Premises
 

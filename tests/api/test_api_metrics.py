@@ -6,15 +6,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from lifesign.api.app import build_api
 from lifesign.channels.registry import load_channel_kinds
-from lifesign.core.model import (
-    Batch,
-    MonitorState,
-    Observation,
-    Outcome,
-    Owner,
-    Run,
-    State,
-)
+from lifesign.core.batch import Batch
+from lifesign.core.model import MonitorState, Observation, Outcome, Owner, Run, State
 from lifesign.probes.registry import load_kinds
 from premises import ADMIN, Premises
 

@@ -9,7 +9,8 @@ import pytest
 import pytest_asyncio
 
 from lifesign.api.client import client_of
-from lifesign.core.model import Owner, Ping
+from lifesign.core.batch import Ping
+from lifesign.core.model import Owner
 from premises import ADMIN, Premises
 
 

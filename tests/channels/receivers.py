@@ -18,7 +18,8 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 from lifesign.channels.registry import ChannelContext, Message
 from lifesign.clock import FakeClock, SystemClock
 from lifesign.config.model import SMTPConfig
-from lifesign.core.model import Alert, AlertEvent, Failure, Reason, Severity
+from lifesign.core.messages import Alert, AlertEvent
+from lifesign.core.model import Failure, Reason, Severity
 from lifesign.net import Net
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

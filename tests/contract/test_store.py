@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lifesign.core.model import Batch, Event, State
+from lifesign.core.batch import Batch, Event
+from lifesign.core.model import State
 from lifesign.store import AlertQuery, MonitorQuery, Retention, Store, open_store
 from store.making import (
     OURS,

@@ -8,18 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lifesign.core.alerting import follow
-from lifesign.core.model import (
-    Alert,
-    AlertEvent,
-    AlertState,
-    Channel,
-    Failure,
-    Monitor,
-    MonitorState,
-    Route,
-    Severity,
-    State,
-)  # fmt: skip
+from lifesign.core.messages import Alert, AlertEvent, AlertState, Channel, Route
+from lifesign.core.model import Failure, Monitor, MonitorState, Severity, State
 from lifesign.core.routing import deliveries, matches
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

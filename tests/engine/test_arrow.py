@@ -10,17 +10,9 @@ import pytest
 from engine.workshop import BROKEN, SCOPE, Stage, Workshop, monitor, opened, running, until
 from lifesign.bus import Change, ChangeOf, Topic
 from lifesign.channels.registry import Receipt
-from lifesign.core.model import (
-    AlertEvent,
-    AlertState,
-    Batch,
-    Channel,
-    Observation,
-    Ping,
-    Policy,
-    Route,
-    State,
-)  # fmt: skip
+from lifesign.core.batch import Batch, Ping
+from lifesign.core.messages import AlertEvent, AlertState, Channel, Route
+from lifesign.core.model import Observation, Policy, State
 from lifesign.engine import notifier
 from lifesign.store import AlertQuery, Store
 

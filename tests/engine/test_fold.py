@@ -11,16 +11,8 @@ from engine.test_arrow import tell_all
 from engine.workshop import BROKEN, SCOPE, Stage, Workshop, monitor, opened, running, until
 from lifesign.bus import Change, Topic
 from lifesign.clock import SystemClock
-from lifesign.core.model import (
-    AlertEvent,
-    AlertState,
-    Monitor,
-    Observation,
-    Outcome,
-    Policy,
-    Run,
-    State,
-)
+from lifesign.core.messages import AlertEvent, AlertState
+from lifesign.core.model import Monitor, Observation, Outcome, Policy, Run, State
 from lifesign.store import AlertQuery, Store
 
 QUICK = Policy(confirmations=1, recoveries=1, flap_changes=0)

@@ -10,7 +10,8 @@ from engine.test_arrow import down, tell_all
 from engine.workshop import SCOPE, Stage, monitor, opened, running, until
 from lifesign.channels.registry import Message, Receipt
 from lifesign.core.errors import StorageError
-from lifesign.core.model import AlertEvent, Channel, Observation, Route
+from lifesign.core.messages import AlertEvent, Channel, Route
+from lifesign.core.model import Observation
 from lifesign.engine import notifier
 from lifesign.engine.compose import Composer
 

@@ -10,7 +10,8 @@ from mcp.server import MCPServer
 from mcp.types import CallToolResult, ListToolsResult
 
 from lifesign.clock import FakeClock
-from lifesign.core.model import AlertState, Failure, Reason, State
+from lifesign.core.messages import AlertState
+from lifesign.core.model import Failure, Reason, State
 from lifesign.core.scope import Grant, Scope
 from lifesign.mcp.server import build_server
 from lifesign.service.services import Services

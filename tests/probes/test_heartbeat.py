@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lifesign.clock import FakeClock
-from lifesign.core.model import Ping, Reason
+from lifesign.core.batch import Ping
+from lifesign.core.model import Reason
 from lifesign.net import Net
 from lifesign.probes.heartbeat import MAX_OPEN_RUNS, HeartbeatSettings, Journal, assess, watch
 from lifesign.probes.registry import ProbeContext, load_kinds

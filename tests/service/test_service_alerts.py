@@ -2,8 +2,10 @@ from dataclasses import replace
 
 import pytest
 
+from lifesign.core.batch import Batch
 from lifesign.core.errors import ConflictError, ForbiddenError, NotFoundError
-from lifesign.core.model import Alert, AlertState, Batch, Owner
+from lifesign.core.messages import Alert, AlertState
+from lifesign.core.model import Owner
 from lifesign.store import AlertQuery
 from premises import ADMIN, OPERATOR, READER, Premises
 

@@ -3,8 +3,8 @@ import asyncio
 import pytest
 
 from lifesign.bus import Topic
+from lifesign.core.batch import Batch, Event
 from lifesign.core.errors import BusyError
-from lifesign.core.model import Batch, Event
 from lifesign.service import live
 from premises import ADMIN, READER, Premises, open_premises
 

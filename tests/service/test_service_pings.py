@@ -6,8 +6,9 @@ import pytest
 import pytest_asyncio
 
 from lifesign.bus import Topic
+from lifesign.core.batch import Ping
 from lifesign.core.errors import BusyError, NotFoundError
-from lifesign.core.model import Owner, Ping
+from lifesign.core.model import Owner
 from lifesign.service.views import MonitorView
 from premises import ADMIN, Premises
 

@@ -2,15 +2,14 @@ from datetime import timedelta
 
 import pytest
 
+from lifesign.core.batch import Batch, Ping
 from lifesign.core.errors import InvalidError
 from lifesign.core.model import (
-    Batch,
     Failure,
     MonitorState,
     Observation,
     Outcome,
     Owner,
-    Ping,
     Run,
     State,
     Transition,

@@ -3,18 +3,15 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from lifesign.core.batch import Ping
+from lifesign.core.messages import Alert, AlertEvent, Attempt, Delivery
 from lifesign.core.model import (
-    Alert,
-    AlertEvent,
-    Attempt,
     Check,
-    Delivery,
     Failure,
     Monitor,
     MonitorState,
     Observation,
     Outcome,
-    Ping,
     Run,
     State,
     Transition,

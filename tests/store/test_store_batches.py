@@ -2,8 +2,10 @@ import asyncio
 
 import pytest
 
+from lifesign.core.batch import Batch, Event
 from lifesign.core.errors import ConflictError, NotFoundError
-from lifesign.core.model import AlertState, Batch, Event, Monitor, Severity, State
+from lifesign.core.messages import AlertState
+from lifesign.core.model import Monitor, Severity, State
 from lifesign.store import AlertQuery, Store, StoredRun
 from store.making import (
     OURS,

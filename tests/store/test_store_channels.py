@@ -1,7 +1,9 @@
 import pytest
 
+from lifesign.core.batch import Batch
 from lifesign.core.errors import ConflictError, NotFoundError, StaleError
-from lifesign.core.model import AlertEvent, Batch, Channel, Owner, Route, Severity
+from lifesign.core.messages import AlertEvent, Channel, Route
+from lifesign.core.model import Owner, Severity
 from lifesign.store import Journal, Store
 from store.making import OURS, T0, THEIRS, a_delivery, a_monitor, a_ping, an_alert, at
 

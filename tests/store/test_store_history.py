@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from lifesign.core.model import AlertState, Batch, Event, State, Transition
+from lifesign.core.batch import Batch, Event
+from lifesign.core.messages import AlertState
+from lifesign.core.model import State, Transition
 from lifesign.core.rollup import RELATIVE_ERROR
 from lifesign.store import Percentiles, Retention, Store
 from store.making import OURS, T0, THEIRS, a_monitor, a_ping, a_run, a_transition, an_alert, at

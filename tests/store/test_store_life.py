@@ -11,8 +11,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
+from lifesign.core.batch import Batch
 from lifesign.core.errors import ConflictError, InvalidError
-from lifesign.core.model import Batch, Monitor
+from lifesign.core.model import Monitor
 from lifesign.store import SchemaError, StorageError, Store, open_store
 from lifesign.store.tables import metadata
 from store.making import OURS, T0, a_monitor, a_ping, a_run, a_state, an_alert
@@ -20,7 +21,7 @@ from store.making import OURS, T0, a_monitor, a_ping, a_run, a_state, an_alert
 PINGER = """
 import asyncio, itertools, sys
 from datetime import UTC, datetime
-from lifesign.core.model import Ping
+from lifesign.core.batch import Ping
 from lifesign.store import open_store
 
 async def main():

@@ -1,7 +1,8 @@
 import pytest
 
+from lifesign.core.batch import Batch
 from lifesign.core.errors import ConflictError, InvalidError, NotFoundError, StaleError
-from lifesign.core.model import Batch, Monitor, Owner, Policy, Severity, State
+from lifesign.core.model import Monitor, Owner, Policy, Severity, State
 from lifesign.store import MonitorQuery, Store
 from store.making import OURS, T0, THEIRS, a_monitor, a_ping, a_run, a_state, an_alert, at
 

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from lifesign.core.model import Batch
+from lifesign.core.batch import Batch
 from lifesign.store import DeliveryLog, Store, open_store
 from store.making import OURS, T0, THEIRS, a_delivery, an_alert, an_attempt, at
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from lifesign.core.model import Channel
+from lifesign.core.messages import Channel
 from lifesign.store import Vault, VaultError, open_store
 from store.making import OURS, a_monitor
 

@@ -8,19 +8,10 @@ from typing import cast
 
 from lifesign.channels.registry import ChannelKinds
 from lifesign.clock import FakeClock
+from lifesign.core.batch import Event
 from lifesign.core.errors import InvalidError, NotFoundError, UnauthenticatedError
-from lifesign.core.model import (
-    AlertEvent,
-    AlertState,
-    Check,
-    Event,
-    Failure,
-    Owner,
-    Reason,
-    Route,
-    Severity,
-    State,
-)
+from lifesign.core.messages import AlertEvent, AlertState, Route
+from lifesign.core.model import Check, Failure, Owner, Reason, Severity, State
 from lifesign.core.scope import Grant, Scope
 from lifesign.service.channels import DeliveryResult
 from lifesign.service.services import Services

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+from lifesign.core.batch import Event
+from lifesign.core.messages import AlertState
 from lifesign.core.model import (
-    AlertState,
     Check,
-    Event,
     Failure,
     Finding,
     Level,

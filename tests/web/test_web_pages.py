@@ -3,7 +3,8 @@
 import pytest
 
 from lifesign.core.errors import InvalidError
-from lifesign.core.model import AlertState, State
+from lifesign.core.messages import AlertState
+from lifesign.core.model import State
 from web.documents import OPEN_PAGES, PAGES, parse
 from web.fake_kinds import NASTY
 from web.fakes import FakeServices, emptied

@@ -10,7 +10,8 @@ from lifesign.api.doors import Operator, Reader
 from lifesign.api.monitors import Cursor, Limit
 from lifesign.api.replies import JSONObject, Listing, reply, takes
 from lifesign.core.errors import InvalidError
-from lifesign.core.model import AlertState, Severity
+from lifesign.core.messages import AlertState
+from lifesign.core.model import Severity
 from lifesign.service.services import Services
 from lifesign.service.views import AlertView, DeliveryView
 from lifesign.store.values import AlertQuery

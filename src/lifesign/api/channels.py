@@ -15,7 +15,8 @@ from lifesign.api.replies import (
     takes,
     versioned,
 )
-from lifesign.core.model import Owner, Route
+from lifesign.core.messages import Route
+from lifesign.core.model import Owner
 from lifesign.service.channels import ChannelDraft, DeliveryResult
 from lifesign.service.routes import RouteDraft
 from lifesign.service.services import Services

@@ -12,8 +12,8 @@ from starlette.types import Receive, Send
 from starlette.types import Scope as ASGIScope
 
 from lifesign.api.doors import Reader
+from lifesign.core.batch import Event
 from lifesign.core.errors import LifesignError
-from lifesign.core.model import Event
 from lifesign.service.services import Services
 
 HEARTBEAT_S = 15.0

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from lifesign.clock import Clock
 from lifesign.config.model import SMTPConfig
-from lifesign.core.model import Alert, AlertEvent
+from lifesign.core.messages import Alert, AlertEvent
 from lifesign.net import Net
 
 ENTRY_POINT_GROUP = "lifesign.channels"

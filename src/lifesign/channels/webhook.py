@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from lifesign.channels.registry import ChannelContext, Message, Receipt, channel
-from lifesign.core.model import Alert
+from lifesign.core.messages import Alert
 from lifesign.net.client import Answer, exchange
 from lifesign.net.failures import NetError
 from lifesign.net.tls import TrustError, check_authority

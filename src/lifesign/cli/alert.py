@@ -7,7 +7,8 @@ import typer
 from lifesign.cli.client import AsJSON, Daemon, Data, Place, Url, run
 from lifesign.cli.monitor_text import age, why
 from lifesign.cli.output import Colour, clean, emit_json, emit_table, note, paint
-from lifesign.core.model import AlertState, Severity
+from lifesign.core.messages import AlertState
+from lifesign.core.model import Severity
 
 _NAME_CHARS = 40
 _TITLE_CHARS = 80

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Self
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from lifesign.config.types import Duration
-from lifesign.core.model import DEFAULT_REGION, AlertEvent, Policy, Severity
+from lifesign.core.messages import AlertEvent
+from lifesign.core.model import DEFAULT_REGION, Policy, Severity
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Tag = Annotated[str, StringConstraints(pattern=r"^[^\s,]{1,64}$")]

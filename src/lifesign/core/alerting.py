@@ -11,16 +11,8 @@ The decision, in order:
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from lifesign.core.model import (
-    Alert,
-    AlertEvent,
-    AlertState,
-    Failure,
-    Monitor,
-    MonitorState,
-    Severity,
-    State,
-)
+from lifesign.core.messages import Alert, AlertEvent, AlertState
+from lifesign.core.model import Failure, Monitor, MonitorState, Severity, State
 
 _BAD = (State.DOWN, State.DEGRADED)
 

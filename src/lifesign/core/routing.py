@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from hashlib import blake2b
 
-from lifesign.core.model import Alert, AlertEvent, Channel, Delivery, Monitor, Route
+from lifesign.core.messages import Alert, AlertEvent, Channel, Delivery, Route
+from lifesign.core.model import Monitor
 
 _WHY = {
     AlertEvent.FIRED: "the alert fired",

@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from lifesign.core.model import Alert, AlertEvent, Monitor
+from lifesign.core.messages import Alert, AlertEvent
+from lifesign.core.model import Monitor
 
 _WORD = {
     AlertEvent.FIRED: "DOWN",

@@ -6,7 +6,8 @@ from lifesign.channels.registry import Message
 from lifesign.core import wording
 from lifesign.core.errors import NotFoundError
 from lifesign.core.ladder import as_text, ladder
-from lifesign.core.model import Alert, Delivery, Monitor, Observation
+from lifesign.core.messages import Alert, Delivery
+from lifesign.core.model import Monitor, Observation
 from lifesign.core.scope import Scope, system_scope
 from lifesign.probes.registry import Kind
 from lifesign.store import Store

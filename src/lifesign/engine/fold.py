@@ -10,20 +10,9 @@ from datetime import datetime
 
 from lifesign.core import alerting, routing
 from lifesign.core.alerting import AlertChange
-from lifesign.core.model import (
-    Alert,
-    AlertEvent,
-    AlertState,
-    Batch,
-    Delivery,
-    Event,
-    Failure,
-    Monitor,
-    MonitorState,
-    Run,
-    State,
-    Transition,
-)
+from lifesign.core.batch import Batch, Event
+from lifesign.core.messages import Alert, AlertEvent, AlertState, Delivery
+from lifesign.core.model import Failure, Monitor, MonitorState, Run, State, Transition
 from lifesign.core.verdict import fresh_state, judge
 from lifesign.engine.watch import Memory
 

@@ -13,8 +13,9 @@ import structlog
 
 from lifesign.bus import Bus, Topic
 from lifesign.clock import Clock
+from lifesign.core.batch import Event
 from lifesign.core.errors import StorageError
-from lifesign.core.model import Event, Run
+from lifesign.core.model import Run
 from lifesign.engine.fold import Fold
 from lifesign.engine.gauges import Gauges
 from lifesign.engine.watch import Memory

@@ -21,8 +21,9 @@ from lifesign.bus import Bus, Topic
 from lifesign.channels.registry import ChannelContext, ChannelKind, Message, Receipt
 from lifesign.clock import Clock
 from lifesign.config.model import SMTPConfig
+from lifesign.core.batch import Batch, Event
 from lifesign.core.errors import StorageError
-from lifesign.core.model import Attempt, Batch, Channel, Delivery, Event
+from lifesign.core.messages import Attempt, Channel, Delivery
 from lifesign.core.schedule import backoff_s
 from lifesign.engine.gauges import Gauges
 from lifesign.net import Net

@@ -10,7 +10,8 @@ from typing import cast
 
 from lifesign.bus import Bus, Topic
 from lifesign.clock import Clock
-from lifesign.core.model import DEFAULT_REGION, Observation, Ping, Run
+from lifesign.core.batch import Ping
+from lifesign.core.model import DEFAULT_REGION, Observation, Run
 from lifesign.core.verdict import assess as assess_conditions
 from lifesign.engine.gauges import Gauges
 from lifesign.engine.scheduler import Job, Scheduler

@@ -12,7 +12,8 @@ from uuid import UUID, uuid4
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
-from lifesign.core.model import Failure, Observation, Ping, Policy, Reason
+from lifesign.core.batch import Ping
+from lifesign.core.model import Failure, Observation, Policy, Reason
 from lifesign.core.units import format_duration, parse_duration
 from lifesign.probes.registry import ProbeContext, probe
 

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from lifesign.clock import Clock
+from lifesign.core.batch import Batch, Event
 from lifesign.core.errors import ConflictError, NotFoundError
-from lifesign.core.model import Alert, AlertEvent, AlertState, Batch, Delivery, Event, Monitor
+from lifesign.core.messages import Alert, AlertEvent, AlertState, Delivery
+from lifesign.core.model import Monitor
 from lifesign.core.routing import deliveries
 from lifesign.core.scope import Grant, Scope
 from lifesign.service.access import require

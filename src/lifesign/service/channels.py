@@ -12,7 +12,8 @@ from lifesign.channels.registry import ChannelContext, ChannelKind, ChannelKinds
 from lifesign.clock import Clock
 from lifesign.config.problems import nearest
 from lifesign.core.errors import ConflictError, InvalidError
-from lifesign.core.model import Channel, Owner
+from lifesign.core.messages import Channel
+from lifesign.core.model import Owner
 from lifesign.core.scope import Grant, Scope
 from lifesign.net import Net
 from lifesign.service.access import require, require_writable

@@ -5,8 +5,8 @@ from typing import cast
 
 from lifesign.bus import Bus, Topic
 from lifesign.clock import Clock
+from lifesign.core.batch import Event
 from lifesign.core.errors import BusyError
-from lifesign.core.model import Event
 from lifesign.core.scope import Grant, Scope
 from lifesign.service.access import require
 from lifesign.store import MAX_LIMIT, Store

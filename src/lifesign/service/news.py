@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from lifesign.bus import Bus, Change, ChangeOf, Topic
 from lifesign.clock import Clock
-from lifesign.core.model import Batch, Event
+from lifesign.core.batch import Batch, Event
 from lifesign.core.scope import Scope
 from lifesign.store import Store
 

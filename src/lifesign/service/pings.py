@@ -17,8 +17,9 @@ import structlog
 
 from lifesign.bus import Bus, Change, ChangeOf, Topic
 from lifesign.clock import Clock
+from lifesign.core.batch import Ping
 from lifesign.core.errors import BusyError, LifesignError, NotFoundError, StorageError
-from lifesign.core.model import Monitor, Ping
+from lifesign.core.model import Monitor
 from lifesign.core.scope import system_scope
 from lifesign.store import Store
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from lifesign import __version__
 from lifesign.clock import Clock
 from lifesign.core.errors import LifesignError
-from lifesign.core.model import AlertState
+from lifesign.core.messages import AlertState
 from lifesign.core.scope import Grant, Scope
 from lifesign.service.access import require
 from lifesign.service.views import Health

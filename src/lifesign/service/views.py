@@ -5,17 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from lifesign.core.model import (
-    Alert,
-    AlertState,
-    Check,
-    Failure,
-    Finding,
-    Owner,
-    Policy,
-    Severity,
-    State,
-)
+from lifesign.core.messages import Alert, AlertState
+from lifesign.core.model import Check, Failure, Finding, Owner, Policy, Severity, State
 
 T = TypeVar("T")
 

@@ -5,7 +5,8 @@ from datetime import datetime
 from sqlalchemy import and_, select, update
 
 from lifesign.core.errors import ConflictError, NotFoundError
-from lifesign.core.model import Alert, AlertState, Severity
+from lifesign.core.messages import Alert, AlertState
+from lifesign.core.model import Severity
 from lifesign.core.scope import Scope
 from lifesign.store import tables as t
 from lifesign.store.columns import from_us, to_us

@@ -7,8 +7,8 @@ from sqlalchemy import ColumnElement, Insert, String, Table, case, func, literal
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from lifesign.core.batch import Batch, Event
 from lifesign.core.errors import ConflictError
-from lifesign.core.model import Batch, Event
 from lifesign.store import tables as t
 from lifesign.store.database import Database
 from lifesign.store.repository import Repository

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lifesign.core.errors import ConflictError, NotFoundError, StaleError
-from lifesign.core.model import Channel, Route
+from lifesign.core.messages import Channel, Route
 from lifesign.core.scope import Scope
 from lifesign.store import tables as t
 from lifesign.store.repository import Repository

@@ -2,7 +2,7 @@
 
 from sqlalchemy import func, select
 
-from lifesign.core.model import Event
+from lifesign.core.batch import Event
 from lifesign.core.scope import Scope
 from lifesign.store import tables as t
 from lifesign.store.cursors import bounded

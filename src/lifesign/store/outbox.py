@@ -17,7 +17,7 @@ from sqlalchemy import (
     update,
 )
 
-from lifesign.core.model import Attempt, Delivery
+from lifesign.core.messages import Attempt, Delivery
 from lifesign.store import tables as t
 from lifesign.store.repository import Repository
 from lifesign.store.rows import delivery_of

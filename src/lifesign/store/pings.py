@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, exists, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from lifesign.core.model import Ping
+from lifesign.core.batch import Ping
 from lifesign.core.scope import Scope
 from lifesign.store import tables as t
 from lifesign.store.codes import PING_FAIL, PING_START, PING_SUCCESS

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Table, and_, delete, func, select, update
 
-from lifesign.core.model import AlertState
+from lifesign.core.messages import AlertState
 from lifesign.store import tables as t
 from lifesign.store.codes import PING_LOG
 from lifesign.store.columns import to_ms

@@ -8,23 +8,16 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import RowMapping
 
+from lifesign.core.batch import Event, Ping
+from lifesign.core.messages import Alert, AlertEvent, AlertState, Attempt, Channel, Delivery, Route
 from lifesign.core.model import (
-    Alert,
-    AlertEvent,
-    AlertState,
-    Attempt,
-    Channel,
     Check,
-    Delivery,
-    Event,
     Failure,
     Finding,
     Monitor,
     MonitorState,
     Owner,
-    Ping,
     Policy,
-    Route,
     Run,
     Severity,
     Transition,

@@ -5,17 +5,15 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Generic, Literal, TypeVar
 
+from lifesign.core.batch import Ping
+from lifesign.core.messages import AlertState, Attempt, Delivery
 from lifesign.core.model import (
-    AlertState,
-    Attempt,
     Check,
-    Delivery,
     Failure,
     Finding,
     Monitor,
     MonitorState,
     Owner,
-    Ping,
     Severity,
     State,
 )

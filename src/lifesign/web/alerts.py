@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from lifesign.core.model import AlertState
+from lifesign.core.messages import AlertState
 from lifesign.core.scope import Grant, Scope
 from lifesign.store.values import AlertQuery
 from lifesign.web.frame import framed

@@ -8,7 +8,8 @@ from starlette.routing import Route as WebRoute
 
 from lifesign.channels.registry import ChannelKind
 from lifesign.core.errors import InvalidError, NotFoundError
-from lifesign.core.model import AlertEvent, Owner, Route, Severity
+from lifesign.core.messages import AlertEvent, Route
+from lifesign.core.model import Owner, Severity
 from lifesign.core.scope import Grant, Scope
 from lifesign.service.channels import DeliveryResult
 from lifesign.service.views import ChannelView

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from lifesign.core.errors import NotFoundError
-from lifesign.core.model import AlertState
+from lifesign.core.messages import AlertState
 from lifesign.core.scope import Scope
 from lifesign.service.views import AlertView, HistoryView, MonitorView
 from lifesign.store.values import AlertQuery

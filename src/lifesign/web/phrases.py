@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
 
+from lifesign.core.batch import Event
 from lifesign.core.ladder import title_of
-from lifesign.core.model import AlertState, Event, State
+from lifesign.core.messages import AlertState
+from lifesign.core.model import State
 from lifesign.core.wording import span
 from lifesign.service.views import AlertView, Health, MonitorView
 

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lifesign.core.model import AlertState, Severity
+from lifesign.core.messages import AlertState
+from lifesign.core.model import Severity
 from lifesign.mcp.arguments import Cursor, Limit
 from lifesign.mcp.paging import read_slice
 from lifesign.mcp.registry import Call, tool
