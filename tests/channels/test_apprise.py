@@ -8,7 +8,7 @@ from pydantic import SecretStr, ValidationError
 
 from channels.receivers import black_hole, context, http_receiver, message
 from lifesign.channels.apprise import AppriseSettings, send
-from lifesign.core.model import AlertEvent
+from lifesign.core.messages import AlertEvent
 from lifesign.net import Net
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*imghdr:DeprecationWarning")

@@ -14,7 +14,8 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from lifesign.channels.registry import ChannelContext, Message, Receipt, channel
-from lifesign.core.model import AlertEvent, Severity
+from lifesign.core.messages import AlertEvent
+from lifesign.core.model import Severity
 from lifesign.net.failures import NetError, net_error
 from lifesign.net.url import parse_host
 
