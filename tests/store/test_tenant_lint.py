@@ -22,6 +22,7 @@ SYSTEM = {
     "PingRepository.journals",
     # The notifier delivers for every tenant.
     "OutboxRepository.claim",
+    "OutboxRepository.release_claims",
     "OutboxRepository.settle",
     "OutboxRepository.drop",
     "OutboxRepository.pending_count",
