@@ -9,7 +9,7 @@ from typing import Union, get_args, get_origin
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from lifesign.clock import SystemClock
 from lifesign.core.condition import compile_condition
@@ -242,3 +242,11 @@ async def test_a_name_server_that_keeps_silent_blocks_nobody(kind: Kind) -> None
 
     assert seen.failure is not None
     assert (seen.failure.layer, seen.failure.code) == ("dns", "dns_timeout")
+
+
+@every_kind
+def test_what_is_wrong_with_settings_is_told_without_their_values(kind: Kind) -> None:
+    with pytest.raises(ValidationError) as caught:
+        kind.settings.model_validate({"left_by_an_older_version": SECRET})
+
+    assert SECRET not in str(caught.value)

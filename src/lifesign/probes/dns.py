@@ -26,7 +26,7 @@ MAX_ANSWERS = 100
 class DNSSettings(BaseModel):
     """Looks a name up and looks at the records that come back."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     name: str = Field(title="Name", description="Domain name to look up.")
     record_type: str = Field(

@@ -41,7 +41,7 @@ Span = Annotated[
 class HeartbeatSettings(BaseModel):
     """Expects pings from a job and tells when one is missing or reports a failure."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     uuid: UUID = Field(
         default_factory=uuid4, title="Ping key", description="The last part of the ping URL."

@@ -23,7 +23,7 @@ _ESCAPES = (("\\r", "\r"), ("\\n", "\n"), ("\\t", "\t"), ("\\0", "\0"))
 class TCPSettings(BaseModel):
     """Connects to a port, and may send a text and expect an answer."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     host: Host
     port: int = Field(ge=1, le=65535, title="Port", description="TCP port.")

@@ -19,7 +19,7 @@ _TLS_PORTS = frozenset({443, 465, 636, 853, 989, 990, 993, 995, 5061, 8443})
 class TLSSettings(BaseModel):
     """Looks at a server's certificate and tells in time before it expires."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     host: Host
     port: int = Field(default=443, ge=1, le=65535, title="Port", description="TCP port.")

@@ -24,7 +24,7 @@ _LOCAL = re.compile(r"(localhost|127\.[\d.]+|\[[0-9a-fA-F:.]+\]|[\d.]+)(:\d+)?$"
 class MCPSettings(BaseModel):
     """Speaks to an MCP server over Streamable HTTP and lists its tools, as an assistant would."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     url: str = Field(
         title="Endpoint",
