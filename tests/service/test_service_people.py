@@ -1,3 +1,4 @@
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -101,6 +102,24 @@ async def test_guessing_is_stopped_per_address_whatever_the_account(house: Premi
             await house.services.people.log_in(f"u{attempt}@x.org", "wrong", remote="192.0.2.1")
     with pytest.raises(ThrottledError):
         await house.services.people.log_in("another@x.org", "wrong", remote="192.0.2.1")
+
+
+async def test_guesses_at_the_same_time_are_counted_too(house: Premises) -> None:
+    await set_up(house)
+    guesses = [
+        house.services.people.log_in(EMAIL, "wrong wrong", remote=f"192.0.2.{number}")
+        for number in range(9)
+    ]
+    answers = await asyncio.gather(*guesses, return_exceptions=True)
+
+    assert sum(isinstance(answer, UnauthenticatedError) for answer in answers) == 5
+    assert sum(isinstance(answer, ThrottledError) for answer in answers) == 4
+
+
+async def test_signing_in_rightly_costs_no_attempt(house: Premises) -> None:
+    await set_up(house)
+    for _ in range(21):
+        assert await house.services.people.log_in(EMAIL, PASSWORD, remote="192.0.2.1")
 
 
 async def test_session_ends_when_idle_and_lives_when_used(house: Premises) -> None:

@@ -102,15 +102,17 @@ class People:
         account = email.strip().casefold()[:320]
         self._by_remote.check(remote)
         self._by_account.check(account)
+        # Counted before the slow look at the password: of guesses that come at once all would pass the check.
+        self._by_remote.note_failure(remote)
+        self._by_account.note_failure(account)
         user = await self._store.people.user_by_email(account) if account else None
         matches = await self._passwords.matches(
             user.password_hash if user is not None else None, password[:MAX_LENGTH]
         )
         if user is None or not matches:
-            self._by_remote.note_failure(remote)
-            self._by_account.note_failure(account)
             raise UnauthenticatedError(_WRONG, remedy="Try again, or ask who runs this server.")
         self._by_account.forgive(account)
+        self._by_remote.give_back(remote)
         return await self._open_session(user, remote=remote)
 
     async def session(self, token: str) -> Scope:

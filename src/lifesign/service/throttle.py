@@ -59,6 +59,12 @@ class Throttle:
         """Forget the failures of a key, after a success."""
         self._buckets.pop(key, None)
 
+    def give_back(self, key: str) -> None:
+        """Return the one attempt that was counted and turned out right; earlier failures stay."""
+        bucket = self._filled(key)
+        bucket.tokens = min(float(self._burst), bucket.tokens + 1)
+        self._buckets[key] = bucket
+
     def _filled(self, key: str) -> _Bucket:
         now_s = self._clock.monotonic()
         bucket = self._buckets.get(key) or _Bucket(float(self._burst), now_s)
