@@ -6,14 +6,14 @@ from collections.abc import Callable
 import pytest
 
 from lifesign.bus import Bus, Change, LocalBus, Topic
-from lifesign.bus import local as local_bus
 
-BUSES: dict[str, Callable[[], Bus]] = {"local": LocalBus}
+BUSES: dict[str, Callable[[int], Bus]] = {"local": lambda room: LocalBus(room=room)}
+ROOM = 10
 
 
 @pytest.fixture(params=sorted(BUSES))
 async def bus(request: pytest.FixtureRequest) -> Bus:
-    return BUSES[request.param]()
+    return BUSES[request.param](ROOM)
 
 
 async def test_work_is_taken_once_in_order_and_in_bounded_handfuls(bus: Bus) -> None:
@@ -52,21 +52,32 @@ async def test_closing_ends_a_wait(bus: Bus) -> None:
         assert await taking == []
 
 
-async def test_a_full_topic_holds_its_publisher_back(
-    bus: Bus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(local_bus, "WORK_ROOM", 2)
-    await bus.publish(Topic.RUNS, 1)
-    await bus.publish(Topic.RUNS, 2)
-    publishing = asyncio.ensure_future(bus.publish(Topic.RUNS, 3))
+async def test_a_full_topic_holds_its_publishers_back_in_order(bus: Bus) -> None:
+    for number in range(ROOM):
+        await bus.publish(Topic.RUNS, number)
+    late = [asyncio.ensure_future(bus.publish(Topic.RUNS, ROOM + n)) for n in range(3)]
     await asyncio.sleep(0)
-    assert not publishing.done()
-
-    await bus.take(Topic.RUNS, 1)
+    assert not any(each.done() for each in late)
 
     async with asyncio.timeout(5):
-        await publishing
-        assert await bus.take(Topic.RUNS, 9) == [2, 3]
+        assert len(await bus.take(Topic.RUNS, 1)) == 1
+        await late[0]
+        assert not late[1].done()
+        assert await bus.take(Topic.RUNS, 99) == [*range(1, ROOM + 1)]
+        await asyncio.gather(*late)
+        assert await bus.take(Topic.RUNS, 99) == [ROOM + 1, ROOM + 2]
+
+
+async def test_closing_lets_held_back_publishers_go(bus: Bus) -> None:
+    for number in range(ROOM):
+        await bus.publish(Topic.RUNS, number)
+    late = asyncio.ensure_future(bus.publish(Topic.RUNS, "late"))
+    await asyncio.sleep(0)
+    bus.close()
+
+    async with asyncio.timeout(5):
+        await late
+        assert len(await bus.take(Topic.RUNS, 99)) == ROOM + 1
 
 
 async def test_news_is_heard_by_all_who_follow_from_then_on(bus: Bus) -> None:

@@ -14,11 +14,11 @@ WORK_ROOM = 10_000
 class _Work:
     """One topic that is read once."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: int) -> None:
         self.waiting: deque[object] = deque()
         self.filled = asyncio.Event()
-        self.drained = asyncio.Event()
-        self.drained.set()
+        self.room = asyncio.Semaphore(room)
+        """Wakes as many publishers as there are free places, the longest waiting first."""
 
 
 class _Ear:
@@ -53,8 +53,9 @@ class _Ear:
 class LocalBus:
     """The in-process bus."""
 
-    def __init__(self) -> None:
-        self._work = {topic: _Work() for topic in (Topic.RUNS, Topic.PINGS)}
+    def __init__(self, *, room: int = WORK_ROOM) -> None:
+        self._room = room
+        self._work = {topic: _Work(room) for topic in (Topic.RUNS, Topic.PINGS)}
         self._ears: dict[Topic, list[_Ear]] = {Topic.EVENTS: [], Topic.CHANGES: []}
         self._closed = False
 
@@ -65,9 +66,7 @@ class LocalBus:
             for ear in self._ears[topic]:
                 ear.hear(value)
             return
-        while len(work.waiting) >= WORK_ROOM and not self._closed:
-            work.drained.clear()
-            await work.drained.wait()
+        await work.room.acquire()
         work.waiting.append(value)
         work.filled.set()
 
@@ -80,7 +79,8 @@ class LocalBus:
             work.filled.clear()
             await work.filled.wait()
         taken = [work.waiting.popleft() for _ in range(min(most, len(work.waiting)))]
-        work.drained.set()
+        for _ in taken:
+            work.room.release()
         return taken
 
     @contextmanager
@@ -108,7 +108,8 @@ class LocalBus:
         self._closed = True
         for work in self._work.values():
             work.filled.set()
-            work.drained.set()
+            for _ in range(self._room):
+                work.room.release()
         for ears in self._ears.values():
             for ear in ears:
                 ear.close()
