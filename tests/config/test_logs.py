@@ -62,6 +62,7 @@ def test_a_terminal_gets_lines_for_people() -> None:
 def test_uvicorn_and_the_standard_library_go_the_same_way() -> None:
     stream = io.StringIO()
     logging.getLogger("uvicorn.access").addHandler(logging.StreamHandler(io.StringIO()))
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     configure_logging("json", "info", stream=stream)
 
     logging.getLogger("uvicorn.error").info(

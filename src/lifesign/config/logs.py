@@ -102,6 +102,7 @@ def _take_over_the_standard_library(output: logging.Handler, threshold: int) -> 
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
+        logger.setLevel(logging.NOTSET)
         logger.propagate = True
     for name in _TOO_CHATTY:
         logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
