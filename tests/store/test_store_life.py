@@ -153,6 +153,8 @@ async def test_a_full_disk_makes_the_store_unhealthy_until_a_write_succeeds(tmp_
             await store.monitors.add(OURS, monitor)
         assert "xxx" not in str(refused.value)
         assert not await store.healthy()
+        assert await store.outbox.claim(T0, limit=1, lease_s=60) == []
+        assert not await store.healthy(), "a transaction without changes proves nothing"
 
         await _limit_pages(store, 1_000_000)
         await store.monitors.add(OURS, monitor)

@@ -68,14 +68,20 @@ class SQLiteDatabase:
 
     @asynccontextmanager
     async def write(self, *, durable: bool = True) -> AsyncIterator[AsyncConnection]:
-        """See `Database.write`. `synchronous` can only be set between transactions."""
+        """See `Database.write`. `synchronous` can only be set between transactions.
+
+        A full disk refuses nothing that changes nothing: only a transaction with changes shows that it is well again.
+        """
         try:
             async with self._lock, self._writer.connect() as connection:
                 try:
+                    changes = await _changes(connection) if self.last_failure else -1
                     await self._promise(connection, durable=durable)
                     await connection.exec_driver_sql("BEGIN IMMEDIATE")
                     yield connection
                     await connection.exec_driver_sql("COMMIT")
+                    if self.last_failure and await _changes(connection) != changes:
+                        self.last_failure = ""
                 except BaseException:
                     if not connection.invalidated:
                         await _roll_back(connection)
@@ -85,7 +91,6 @@ class SQLiteDatabase:
         except (DBAPIError, PoolTimeoutError) as error:
             self.last_failure = str(error)
             raise _named(error, "writing") from error
-        self.last_failure = ""
 
     async def copy_to(self, path: Path) -> None:
         """A consistent copy in a new file: VACUUM INTO sees one snapshot and blocks no writer.
@@ -171,6 +176,12 @@ def _named(error: DBAPIError | PoolTimeoutError, doing: str) -> StorageError:
         f"The database failed at {doing}: {cause}",
         remedy="Look at the disk's free space and at the database; it is tried again.",
     )
+
+
+async def _changes(connection: AsyncConnection) -> int:
+    """How many rows this connection has changed so far."""
+    driver = (await connection.get_raw_connection()).driver_connection
+    return driver.total_changes if driver is not None else 0
 
 
 async def _roll_back(connection: AsyncConnection) -> None:
