@@ -195,3 +195,20 @@ async def test_an_acknowledgement_that_comes_late_changes_no_newer_alert(tmp_pat
 
             known = workshop.engine._memory.alerts[alert.key]
             assert (known.title, known.acknowledged_by) == (worse.title, "ada")
+
+
+async def test_a_crowd_that_was_never_seen_comes_in_spread(tmp_path: Path) -> None:
+    """Two thousand new monitors are not all started in the first moment, and all are seen within their interval."""
+    stage = Stage()
+    async with opened(tmp_path) as store:
+        await store.monitors.add_all(
+            SCOPE, [monitor(f"m{n}", slug="", interval_s=2.0) for n in range(2000)]
+        )
+        async with running(store, stage) as workshop:
+            await until(lambda: workshop.engine.gauges.runs >= 10, "it has begun")
+            first = workshop.engine.gauges.runs
+            await until(
+                lambda: len(set(workshop.engine._memory.states)) == 2000, "everybody was seen"
+            )
+
+    assert first < 1000

@@ -3,10 +3,8 @@
 import asyncio
 from contextlib import asynccontextmanager
 
-import pytest
-
 from engine.workshop import BROKEN, Stage, monitor, until
-from lifesign.bus import LocalBus, Topic, local
+from lifesign.bus import LocalBus, Topic
 from lifesign.clock import Clock, SystemClock
 from lifesign.core.model import Failure, Observation, Reason, Run, State
 from lifesign.engine.gauges import Gauges
@@ -27,7 +25,7 @@ class SleptClock(SystemClock):
 
 @asynccontextmanager
 async def runner_of(stage: Stage, limits: Limits, clock: Clock | None = None):
-    bus, gauges = LocalBus(), Gauges(started_at=SystemClock().now())
+    bus, gauges = LocalBus(room=room), Gauges(started_at=SystemClock().now())
     compiler = Compiler(stage.kinds())
     async with asyncio.TaskGroup() as tasks:
         runner = Runner(
@@ -132,11 +130,10 @@ async def test_stopping_lets_what_runs_finish_and_cancels_what_does_not() -> Non
     assert len(stage.played) == 1
 
 
-async def test_what_nobody_takes_is_not_probed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_nobody_takes_is_not_probed_again() -> None:
     """While the judge cannot write, runs wait with their places; they do not pile up beside the bus."""
-    monkeypatch.setattr(local, "WORK_ROOM", 2)
     stage = Stage()
-    async with runner_of(stage, Limits(total=5)) as (_, submit, bus, gauges):
+    async with runner_of(stage, Limits(total=5), room=2) as (_, submit, bus, gauges):
         for number in range(50):
             submit(f"m{number}", host=f"h{number}")
         await until(lambda: gauges.running == 5 and len(stage.played) == 7, "all places wait")

@@ -221,9 +221,9 @@ class _Sync:
         added, changed = await api.declare(self._scope, drafts, stored)
         self.added += added
         self.changed += changed
-        for id in stored.keys() - drafts.keys():
-            await api.remove(self._scope, id, owner=Owner.FILE)
-            self.removed += 1
+        gone = [monitor for id, monitor in stored.items() if id not in drafts]
+        await api.retire(self._scope, gone)
+        self.removed += len(gone)
 
     async def forget_channels(self) -> None:
         """Remove the channels that left the file. One that a route of somebody else still names is kept."""

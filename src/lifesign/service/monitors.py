@@ -1,6 +1,6 @@
 """Monitors: add, change, look at, pause, run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -90,6 +90,15 @@ class Monitors:
                 view = await self._redrawn(scope, stored[id], draft, owner=Owner.FILE)
                 changed += view is not None
         return len(new), changed
+
+    async def retire(self, scope: Scope, gone: Sequence[Monitor]) -> None:
+        """Remove the monitors that left the file, with all that was seen of them."""
+        require(scope, Grant.ADMIN)
+        await self._store.monitors.remove_all(scope, [monitor.id for monitor in gone])
+        for monitor in gone:
+            self._addresses.forget(monitor.id)
+        if gone:
+            await self._news.tell_of_many(scope, "monitor.removed", {m.id: _named(m) for m in gone})
 
     def _drawn_up(self, scope: Scope, id: str, draft: Mapping[str, object]) -> Monitor:
         now = self._clock.now()

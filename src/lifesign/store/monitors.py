@@ -35,6 +35,7 @@ _MONITOR_DATA = (
     t.pings,
 )
 _SLUG_LENGTH = 60
+_REMOVED_AT_ONCE = 500
 
 _shown_state: ColumnElement[int] = case(
     (t.monitors.c.paused, STATE_CODE[State.PAUSED]),
@@ -126,15 +127,13 @@ class MonitorRepository(Repository):
         """Delete a monitor with all its data; raises NotFoundError. Its events stay in the feed."""
         async with self._database.write() as connection:
             await _find(connection, scope, t.monitors.c.id == monitor_id, monitor_id)
-            owned = select(t.alerts.c.id).where(t.alerts.c.monitor_id == monitor_id)
-            sent = select(t.deliveries.c.id).where(t.deliveries.c.alert_id.in_(owned))
-            await connection.execute(delete(t.attempts).where(t.attempts.c.delivery_id.in_(sent)))
-            await connection.execute(delete(t.deliveries).where(t.deliveries.c.alert_id.in_(owned)))
-            for table in _MONITOR_DATA:
-                await connection.execute(delete(table).where(table.c.monitor_id == monitor_id))
-            await connection.execute(
-                delete(t.monitors).where(within(scope, t.monitors), t.monitors.c.id == monitor_id)
-            )
+            await _delete(connection, scope, [monitor_id])
+
+    async def remove_all(self, scope: Scope, ids: Sequence[str]) -> None:
+        """Delete many monitors with all their data, some at a time; those that are gone already are passed over."""
+        for first in range(0, len(ids), _REMOVED_AT_ONCE):
+            async with self._database.write() as connection:
+                await _delete(connection, scope, ids[first : first + _REMOVED_AT_ONCE])
 
     async def get(self, scope: Scope, id_or_slug: str) -> Monitor:
         """The monitor with this id or slug; raises NotFoundError."""
@@ -265,6 +264,20 @@ def _select(scope: Scope, query: MonitorQuery) -> Select[Any]:
 def monitor_tag(tag: str) -> str:
     """A tag as it stands in the stored JSON list."""
     return json_text(tag)
+
+
+async def _delete(connection: AsyncConnection, scope: Scope, ids: Sequence[str]) -> None:
+    known = select(t.monitors.c.id).where(within(scope, t.monitors), t.monitors.c.id.in_(ids))
+    mine = (await connection.execute(known)).scalars().all()
+    owned = select(t.alerts.c.id).where(t.alerts.c.monitor_id.in_(mine))
+    sent = select(t.deliveries.c.id).where(t.deliveries.c.alert_id.in_(owned))
+    await connection.execute(delete(t.attempts).where(t.attempts.c.delivery_id.in_(sent)))
+    await connection.execute(delete(t.deliveries).where(t.deliveries.c.alert_id.in_(owned)))
+    for table in _MONITOR_DATA:
+        await connection.execute(delete(table).where(table.c.monitor_id.in_(mine)))
+    await connection.execute(
+        delete(t.monitors).where(within(scope, t.monitors), t.monitors.c.id.in_(mine))
+    )
 
 
 async def _find(
