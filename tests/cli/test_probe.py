@@ -126,6 +126,7 @@ def test_a_timeout_is_kept(lifesign):
         ["probe", "http://127.0.0.1:1/mcp", "--kind", "nothing"],
         ["probe", "x", "--kind", "heartbeat"],
         ["probe", "http://127.0.0.1:1/mcp", "--expect", "nonsense"],
+        ["probe", "http://127.0.0.1:1/mcp", "--expect", "statuss == 200"],
         ["probe", "http://127.0.0.1:1/mcp", "--timeout", "10"],
         ["probe", "http://127.0.0.1:1/mcp", "--timeout", "0"],
         ["probe", "http://127.0.0.1:1/mcp", "--set", "colour"],

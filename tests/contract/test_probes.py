@@ -171,6 +171,7 @@ async def test_only_declared_facts_and_phases_are_reported(
 
     assert isinstance(seen, Observation)
     assert set(seen.facts) - set(fact_names(kind.facts)) == set()
+    assert set(seen.content) - set(kind.content) == set()
     assert set(seen.phases_ms) - set(kind.ladder) == set()
     if seen.failure is not None:
         assert seen.failure.layer != "internal"

@@ -106,6 +106,7 @@ async def test_pause_by_hand_outlives_a_restart(house: Premises, path: Path) -> 
         (("{period: P1D}", "{peroid: P1D}"), "lifesign.yaml:8:16", "Did you mean 'period'"),
         (("kind: webhook", "kind: webhok"), "lifesign.yaml:11:5", "webhook"),
         (("[Hook]", "[Hok]"), "lifesign.yaml:15:16", "Hok"),
+        (("interval: 2m", "conditions: [statuss == 200]"), "lifesign.yaml:4:18", "'status'"),
     ],
 )
 async def test_wrong_file_is_told_with_line_and_column_and_changes_nothing(

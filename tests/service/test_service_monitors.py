@@ -56,6 +56,12 @@ async def test_every_problem_of_a_draft_is_named_at_once(house: Premises) -> Non
         ({**HTTP, "policy": {"confirmation": 1}}, "policy.confirmation", "'confirmations'"),
         ({"target": "::: what"}, "target", "URL"),
         ({"name": "nothing"}, "target", "kind"),
+        ({**HTTP, "conditions": ["statuss == 200"]}, "conditions[0]", "'status'"),
+        (
+            {"target": "127.0.0.1:25", "conditions": ['header("a") == b']},
+            "conditions[0]",
+            "headers",
+        ),
     ],
 )
 async def test_wrong_field_is_named_with_a_hint(

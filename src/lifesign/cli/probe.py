@@ -25,6 +25,7 @@ from lifesign.core.verdict import assess
 from lifesign.net import Net
 from lifesign.probes.once import observe
 from lifesign.probes.registry import Kind, ProbeContext, guess_kind, load_kinds, settings_from
+from lifesign.probes.subjects import require_known
 from lifesign.service.settings import SettingsError, parse_settings
 
 EXIT_NOT_UP = 2
@@ -107,10 +108,10 @@ def _understand(
         raise InvalidError(
             f"The settings of kind {kind.name} cannot be used.", problems=error.problems
         ) from None
-    texts = (*kind.implied(settings), *expect)
-    return Question(
-        kind, settings, tuple([compile_condition(text) for text in texts]), _seconds(timeout)
-    )
+    asked = tuple([compile_condition(text) for text in expect])
+    require_known(kind, asked)
+    implied = tuple([compile_condition(text) for text in kind.implied(settings)])
+    return Question(kind, settings, (*implied, *asked), _seconds(timeout))
 
 
 def _recognise(target: str, kind_name: str | None) -> tuple[Kind, dict[str, object]]:

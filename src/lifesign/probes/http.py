@@ -173,6 +173,7 @@ def _guess(text: str) -> Mapping[str, object] | None:
     ladder=("dns", "tcp", "tls", "send", "first_byte", "transfer"),
     implied=_implied,
     guess=_guess,
+    content=("body", "headers"),
 )
 async def probe_http(settings: HTTPSettings, ctx: ProbeContext) -> Observation:
     """Request, follow redirects, report what was seen."""

@@ -53,6 +53,7 @@ class Kind:
     interval_s: float
     guess: Callable[[str], Mapping[str, object] | None]
     specificity: int = 0
+    content: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -84,6 +85,7 @@ def probe(
     policy: Policy | None = None,
     interval_s: float = 60.0,
     specificity: int = 0,
+    content: tuple[str, ...] = (),
 ) -> Callable[[ProbeFunction], ProbeFunction]:
     """Register a kind; the decorated coroutine function is its probe.
 
@@ -92,6 +94,10 @@ def probe(
     (the expected status set of http). `ladder` names the phases in the order they run. `guess(text)` turns
     pasted text into settings, or None when the text is not of this kind; kinds of higher `specificity` are
     asked first. `passive` kinds are not dialled: they are told (heartbeats).
+
+    Conditions may ask for what is declared, and for nothing else: the fields of `facts` by dotted name (a model
+    with `extra="allow"`, or a mapping in it, lets any name follow), and the keys of `Observation.content` that
+    `content` names: `body` (also for `json(…)`), `headers` (for `header(…)`), `json`.
     """
 
     def register(function: ProbeFunction) -> ProbeFunction:
@@ -109,6 +115,7 @@ def probe(
             interval_s=interval_s,
             guess=guess,
             specificity=specificity,
+            content=content,
         )
         setattr(function, _REGISTERED, kind)
         return function

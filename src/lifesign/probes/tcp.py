@@ -118,6 +118,7 @@ class _Answer:
     target=_target,
     ladder=("dns", "tcp", "tls", "first_byte"),
     guess=_guess,
+    content=("body",),
 )
 async def probe_tcp(settings: TCPSettings, ctx: ProbeContext) -> Observation:
     """Connect; then, if settings ask for it, send and look for the expected text."""

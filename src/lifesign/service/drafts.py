@@ -23,6 +23,7 @@ from lifesign.core.errors import InvalidError
 from lifesign.core.model import DEFAULT_REGION, Monitor, Severity
 from lifesign.core.units import parse_duration
 from lifesign.probes.registry import Kind, Kinds, guess_kind, settings_from
+from lifesign.probes.subjects import Subjects, subjects_of
 from lifesign.service.settings import (
     Problems,
     SettingsError,
@@ -186,6 +187,7 @@ class DraftReader:
 
     def __init__(self, kinds: Kinds) -> None:
         self.kinds = kinds
+        self._subjects = {name: subjects_of(kind) for name, kind in kinds.items()}
 
     def new(self, draft: Mapping[str, object], *, base: Monitor) -> Drafted:
         """A new monitor from a whole draft, with the identity of `base`. Raises InvalidError with problems."""
@@ -267,7 +269,7 @@ class DraftReader:
         given: dict[str, object],
         kept: Mapping[str, object],
     ) -> Drafted:
-        problems = list(_condition_problems(parsed.conditions))
+        problems = list(_condition_problems(self._subjects[kind.name], parsed.conditions))
         settings: BaseModel | None = None
         try:
             settings = parse_settings(kind.settings, with_kept_secrets(given, kept))
@@ -302,13 +304,15 @@ def _plain_fields(parsed: MonitorDraft) -> dict[str, Any]:
     return fields
 
 
-def _condition_problems(texts: tuple[str, ...]) -> Problems:
+def _condition_problems(subjects: Subjects, texts: tuple[str, ...]) -> Problems:
     problems: list[tuple[str, str]] = []
     for index, text in enumerate(texts):
         try:
-            compile_condition(text)
+            problem = subjects.problem(compile_condition(text).subject)
         except ConditionError as error:
-            problems.append((f"conditions[{index}]", str(error)))
+            problem = str(error)
+        if problem:
+            problems.append((f"conditions[{index}]", problem))
     return tuple(problems)
 
 

@@ -51,7 +51,24 @@ def _monitor_kind(kind: Kind, *, shared: AbstractSet[str]) -> Iterator[str]:
         own.append(
             "| `tls.…` | What is known of the certificate: the same facts as those of `tls`. |"
         )
-    yield "\n".join(["| fact | what it is |", "|---|---|", *own]) + "\n"
+    yield "\n".join(["| fact | what it is |", "|---|---|", *own, *_content_rows(kind)]) + "\n"
+
+
+_CONTENT = {
+    "body": (
+        "`body`",
+        'Text. What came back; `json("$.a.b")` looks into it when it is JSON. Never stored.',
+    ),
+    "headers": ('`header("name")`', "Text. A header of the response. Never stored."),
+    "json": ('`json("$.a.b")`', "A value inside the JSON that came back. Never stored."),
+}
+
+
+def _content_rows(kind: Kind) -> list[str]:
+    return [
+        f"| {' | '.join(_CONTENT.get(name, (f'`{name}`', 'Never stored.')))} |"
+        for name in kind.content
+    ]
 
 
 def _pace(kind: Kind) -> str:
