@@ -24,7 +24,7 @@ class SleptClock(SystemClock):
 
 
 @asynccontextmanager
-async def runner_of(stage: Stage, limits: Limits, clock: Clock | None = None):
+async def runner_of(stage: Stage, limits: Limits, clock: Clock | None = None, *, room: int = 1000):
     bus, gauges = LocalBus(room=room), Gauges(started_at=SystemClock().now())
     compiler = Compiler(stage.kinds())
     async with asyncio.TaskGroup() as tasks:
