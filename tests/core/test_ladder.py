@@ -55,6 +55,31 @@ def test_the_broken_rung_is_the_one_where_it_stopped(observation, broken):
     assert [found[name] for name in after] == ["skipped"] * len(after)
 
 
+@pytest.mark.parametrize(
+    ("code", "times", "names", "broken"),
+    [
+        ("blocked_address", (), ("dns", "tcp", "tls", "send"), "tcp"),
+        ("blocked_address", ("dns",), ("dns", "tcp", "tls", "send"), "tcp"),
+        ("blocked_name", (), ("dns", "tcp", "tls", "send"), "dns"),
+        ("blocked_name", ("dns",), ("dns", "tcp", "tls", "send"), "dns"),
+        ("blocked_address", ("dns",), ("dns",), "dns"),
+    ],
+)
+def test_nothing_is_drawn_as_passed_behind_the_egress_fence(code, times, names, broken):
+    found = states(seen(*times, layer="egress", code=code), names=names)
+
+    at = names.index(broken)
+    assert list(found.values()) == ["ok"] * at + ["failed"] + ["skipped"] * (len(names) - at - 1)
+
+
+def test_a_redirect_into_the_fence_is_one_more_rung():
+    names = ("dns", "tcp", "send")
+
+    found = states(seen(*names, layer="egress", code="blocked_address"), names=names)
+
+    assert found == {"dns": "ok", "tcp": "ok", "send": "ok", "egress": "failed"}
+
+
 def test_a_condition_is_one_more_rung():
     failure = Failure("condition", "not_met", "Expected x.")
 

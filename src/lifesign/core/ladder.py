@@ -88,7 +88,7 @@ def _broken_rung(names: Sequence[str], phases: Mapping[str, float], failure: Fai
         return len(names)
     ran = [at for at, name in enumerate(names) if name in phases]
     last = ran[-1] if ran else -1
-    wanted = _RUNG_OF_CODE.get((failure.layer, failure.code), failure.layer)
+    wanted = _wanted_rung(names, failure)
     if wanted in names and names.index(wanted) >= last:
         return names.index(wanted)
     if failure.layer in {"condition", "internal"}:
@@ -98,6 +98,14 @@ def _broken_rung(names: Sequence[str], phases: Mapping[str, float], failure: Fai
         stand_in = _STANDS_IN.get(failure.layer)
         return names.index(stand_in) if stand_in in names else len(names)
     return last + 1
+
+
+def _wanted_rung(names: Sequence[str], failure: Failure) -> str:
+    """The rung that the failure itself speaks of; what the fence stopped was never dialled, and it stops first."""
+    if failure.layer == "egress":
+        is_dialling = "tcp" in names and failure.code != "blocked_name"
+        return "tcp" if is_dialling else "dns"
+    return _RUNG_OF_CODE.get((failure.layer, failure.code), failure.layer)
 
 
 def _rung(
