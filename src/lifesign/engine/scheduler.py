@@ -25,6 +25,8 @@ STALL_S = 2.0
 """Woken so much later than planned, the whole process stood still: stopped, suspended or starved."""
 LEAST_ROOM = 1024
 """Plans that may be held before those that were replaced are looked for."""
+LEAST_WAIT_S = 0.002
+"""What falls due this close together is handed over together: a wake-up for each costs more than its lateness."""
 LONGEST_WAIT_S = 1.0
 """The loop comes round at least this often, to see a jump and to show that it lives."""
 
@@ -165,8 +167,9 @@ class Scheduler:
                 if self._heap
                 else LONGEST_WAIT_S
             )
-            self._back_by_s = self._clock.monotonic() + max(wait_s, 0.0)
-            alarm = loop.call_later(max(wait_s, 0.0), self._wake.set)
+            wait_s = max(wait_s, LEAST_WAIT_S)
+            self._back_by_s = self._clock.monotonic() + wait_s
+            alarm = loop.call_later(wait_s, self._wake.set)
             try:
                 await self._wake.wait()
             finally:
