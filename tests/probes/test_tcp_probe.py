@@ -8,6 +8,7 @@ import trustme
 from pydantic import ValidationError
 
 from lifesign.clock import SystemClock
+from lifesign.core.ladder import ladder
 from lifesign.core.model import Observation
 from lifesign.net import Net
 from lifesign.probes.registry import ProbeContext
@@ -25,6 +26,11 @@ async def run(port: int, limit_s: float = 10.0, **settings) -> Observation:
     deadline = asyncio.get_running_loop().time() + limit_s
     context = ProbeContext(Net.open(), SystemClock(), deadline)
     return await probe_tcp(TCPSettings(host="localhost", port=port, **settings), context)
+
+
+def broken_rung(seen: Observation) -> str:
+    rungs = ladder(("dns", "tcp", "tls", "first_byte"), seen)
+    return next(rung.name for rung in rungs if rung.state == "failed")
 
 
 async def pong(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -88,6 +94,8 @@ async def test_another_answer(servers: RawServers, said: bytes) -> None:
     assert seen.failure is not None
     assert (seen.failure.layer, seen.failure.code) == ("tcp", "unexpected_answer")
     assert "go away" not in seen.failure.message
+    assert broken_rung(seen) == "first_byte"
+    assert ("first_byte" in seen.phases_ms) is bool(said)
 
 
 async def test_no_answer(servers: RawServers) -> None:
@@ -95,6 +103,7 @@ async def test_no_answer(servers: RawServers) -> None:
 
     assert seen.failure is not None
     assert seen.failure.code == "answer_timeout"
+    assert broken_rung(seen) == "first_byte"
 
 
 async def test_a_reset(servers: RawServers) -> None:

@@ -33,9 +33,14 @@ _TITLES: Mapping[str, str] = MappingProxyType(
 )
 _MARKS: Mapping[RungState, str] = MappingProxyType({"ok": "●", "failed": "■", "skipped": "┄"})
 
-# A refused `notifications/initialized` is a fault of the initialize layer that shows on the rung after it.
+# A refused `notifications/initialized` is a fault of the initialize layer that shows on the rung after it; a
+# port that was connected to and then says nothing, or the wrong thing, breaks where its answer is waited for.
 _RUNG_OF_CODE: Mapping[tuple[str, str], str] = MappingProxyType(
-    {("initialize", "rejected_initialized"): "initialized"}
+    {
+        ("initialize", "rejected_initialized"): "initialized",
+        ("tcp", "answer_timeout"): "first_byte",
+        ("tcp", "unexpected_answer"): "first_byte",
+    }
 )
 
 

@@ -171,8 +171,9 @@ async def _converse(settings: TCPSettings, stream: Stream, *, phases: dict[str, 
     stream.attach(answer)
     error = await answer.read()
     took = span(time.perf_counter() - began)
-    if answer.first_byte_at and answer.is_found:
+    if answer.first_byte_at:
         phases["first_byte"] = (answer.first_byte_at - began) * 1000
+    if answer.is_found:
         return bytes(answer.data)
     target = _target(settings)
     if isinstance(error, TimeoutError) and not answer.data:
