@@ -50,6 +50,50 @@ async def test_route_to_an_unknown_channel_gets_a_hint(house: Premises) -> None:
     assert "Did you mean 'hook'" in dict(caught.value.problems)["channels[0]"]
 
 
+@pytest.mark.parametrize(
+    ("draft", "field", "words"),
+    [
+        (
+            {"kinds": ["http", "htp"]},
+            "kinds[1]",
+            "'htp' is no kind of monitor. Did you mean 'http'?",
+        ),
+        ({"monitors": ["shop", "shopp"]}, "monitors[1]", "Did you mean 'shop'?"),
+        ({"monitors": ["The Shop"]}, "monitors[0]", "Did you mean 'the-shop'?"),
+        ({"monitors": ["quite else"]}, "monitors[0]", "'quite else' is no monitor"),
+    ],
+)
+async def test_route_that_could_never_match_is_refused_with_a_hint(
+    house: Premises, draft: dict[str, object], field: str, words: str
+) -> None:
+    await house.services.channels.add(ADMIN, HOOK, owner=Owner.API)
+    for name in ("shop", "The Shop"):
+        await house.services.monitors.add(
+            ADMIN, {"name": name, "target": "127.0.0.1:9"}, owner=Owner.API
+        )
+    with pytest.raises(InvalidError) as caught:
+        await house.services.channels.add_route(
+            ADMIN, {"name": "all", "channels": ["hook"], **draft}, owner=Owner.API
+        )
+
+    assert list(dict(caught.value.problems)) == [field]
+    assert words in dict(caught.value.problems)[field]
+
+
+async def test_route_of_a_monitor_that_is_gone_may_still_be_changed(house: Premises) -> None:
+    await house.services.channels.add(ADMIN, HOOK, owner=Owner.API)
+    gone = await house.services.monitors.add(ADMIN, {"target": "127.0.0.1:9"}, owner=Owner.API)
+    draft = {"name": "all", "channels": ["hook"], "monitors": [gone.id]}
+    route = await house.services.channels.add_route(ADMIN, draft, owner=Owner.API)
+    await house.services.monitors.remove(ADMIN, gone.id)
+
+    changed = await house.services.channels.replace_route(
+        ADMIN, route.id, {**draft, "enabled": False}, owner=Owner.API
+    )
+
+    assert (changed.enabled, changed.monitors) == (False, (gone.id,))
+
+
 async def test_test_message_says_why_it_did_not_arrive(house: Premises) -> None:
     added = await house.services.channels.add(ADMIN, HOOK, owner=Owner.API)
     result = await house.services.channels.test(ADMIN, added.id)

@@ -137,12 +137,20 @@ async def test_wrong_file_is_told_with_line_and_column_and_changes_nothing(
                 "mcp, tcp, tls. Did you mean 'http'?"
             ),
         ),
+        (
+            "channels: [Hook]\n    monitors: [shop, Backups]",
+            (
+                ":16:22: routes[0].monitors[1]: No monitor is called 'Backups'. "
+                "Did you mean 'Backup'?"
+            ),
+        ),
     ],
 )
 async def test_route_that_could_never_match_is_refused(
     house: Premises, path: Path, written: str, problem: str
 ) -> None:
+    file = FILE.removesuffix("    monitors: [Shop]\n")
     with pytest.raises(ConfigError) as caught:
-        await apply(house, path, FILE.replace("channels: [Hook]", written))
+        await apply(house, path, file.replace("channels: [Hook]", written))
 
     assert str(caught.value) == f"{path}{problem}"

@@ -129,6 +129,8 @@ class RouteConfig(Declared):
     )
     kinds: tuple[str, ...] = Field(default=(), description="Kinds of monitors.")
     tags: tuple[Tag, ...] = Field(default=(), description="Tags of monitors.")
-    monitors: tuple[str, ...] = Field(default=(), description="Names of monitors.")
+    monitors: tuple[str, ...] = Field(
+        default=(), description="Names of monitors of this file; ids or slugs of others."
+    )
     events: tuple[AlertEvent, ...] = Field(default=(), description="What happened to the alert.")
     enabled: bool = Field(default=True, description="Whether it is used.")

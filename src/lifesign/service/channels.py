@@ -16,6 +16,7 @@ from lifesign.core.messages import Channel
 from lifesign.core.model import Owner
 from lifesign.core.scope import Grant, Scope
 from lifesign.net import Net
+from lifesign.probes.registry import Kinds
 from lifesign.service.access import require, require_writable
 from lifesign.service.keys import new_id
 from lifesign.service.news import News
@@ -70,10 +71,13 @@ class Channels(Routes):
         clock: Clock,
         news: News,
         kinds: ChannelKinds,
+        monitor_kinds: Kinds,
         net: Net,
         config_file: str,
     ) -> None:
-        super().__init__(store=store, news=news, config_file=config_file)
+        super().__init__(
+            store=store, news=news, monitor_kinds=monitor_kinds, config_file=config_file
+        )
         self._clock = clock
         self._kinds = kinds
         self._net = net

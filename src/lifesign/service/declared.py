@@ -6,6 +6,7 @@ Everything is checked before anything is written: a file with one wrong setting 
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,13 +16,14 @@ from pydantic.fields import FieldInfo
 from lifesign.config import ConfigError, Loaded, Problem
 from lifesign.config.declared import ChannelConfig, MonitorConfig, PolicyConfig, RouteConfig
 from lifesign.config.problems import nearest
-from lifesign.core.errors import ConflictError, InvalidError
+from lifesign.core.errors import ConflictError, InvalidError, NotFoundError
 from lifesign.core.model import DEFAULT_TENANT, Owner
 from lifesign.core.scope import Scope, system_scope
 from lifesign.service.keys import fixed_id
 from lifesign.service.services import Services
 from lifesign.service.settings import SettingsError, parse_settings
 from lifesign.store import Store
+from lifesign.store.monitors import slugify
 
 Loc = tuple[str | int, ...]
 
@@ -41,7 +43,7 @@ async def apply_declared(services: Services, store: Store, loaded: Loaded) -> Ap
     Raises ConfigError, with file, line and column of every problem, before anything is written.
     """
     scope = system_scope("the configuration file")
-    _check(services, loaded)
+    _check(services, loaded, await _strays(store, loaded, scope))
     sync = _Sync(services, store, loaded, scope)
     await sync.channels()
     await sync.routes()
@@ -50,13 +52,14 @@ async def apply_declared(services: Services, store: Store, loaded: Loaded) -> Ap
     return Applied(sync.added, sync.changed, sync.removed)
 
 
-def _check(services: Services, loaded: Loaded) -> None:
+def _check(services: Services, loaded: Loaded, strays: AbstractSet[str]) -> None:
     problems: list[Problem] = []
     for index, monitor in enumerate(loaded.config.monitors):
         problems += _monitor_problems(services, loaded, monitor, ("monitors", index))
     for index, channel in enumerate(loaded.config.channels):
         problems += _channel_problems(services, loaded, channel, ("channels", index))
     problems += _route_problems(services, loaded)
+    problems += _stray_problems(loaded, strays)
     if problems:
         raise ConfigError(problems)
 
@@ -122,6 +125,33 @@ def _route_problems(services: Services, loaded: Loaded) -> Iterator[Problem]:
                 reason = f"There is no such kind; known are {', '.join(sorted(kinds))}."
                 at = ("routes", index, "kinds", place)
                 yield loaded.problem_at(at, reason, suggestion=nearest(kind, kinds))
+
+
+async def _strays(store: Store, loaded: Loaded, scope: Scope) -> AbstractSet[str]:
+    """What routes name as monitors and what neither this file nor anybody else has."""
+    names = {monitor.name for monitor in loaded.config.monitors}
+    ours = names | {slugify(name) for name in names}
+    named = {name for route in loaded.config.routes for name in route.monitors}
+    strays: set[str] = set()
+    for name in named - ours:
+        try:
+            stored = await store.monitors.get(scope, name)
+        except NotFoundError:
+            strays.add(name)
+        else:
+            # One that has left the file is about to be removed.
+            strays |= {name} if stored.owner is Owner.FILE and stored.name not in names else set()
+    return strays
+
+
+def _stray_problems(loaded: Loaded, strays: AbstractSet[str]) -> Iterator[Problem]:
+    names = {monitor.name for monitor in loaded.config.monitors}
+    for index, route in enumerate(loaded.config.routes):
+        for place, name in enumerate(route.monitors):
+            if name in strays:
+                reason = f"No monitor is called {name!r}."
+                at: Loc = ("routes", index, "monitors", place)
+                yield loaded.problem_at(at, reason, suggestion=_alike(name, names))
 
 
 def _alike(name: str, names: Iterable[str]) -> str:

@@ -1,6 +1,7 @@
 """Routes: who is told about which alerts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import fields, replace
 from typing import Annotated
 
@@ -16,16 +17,17 @@ from pydantic import (
 
 from lifesign.bus import ChangeOf
 from lifesign.config.problems import nearest
-from lifesign.core.errors import InvalidError
+from lifesign.core.errors import InvalidError, NotFoundError
 from lifesign.core.messages import AlertEvent, Route
 from lifesign.core.model import Owner, Severity
 from lifesign.core.scope import Grant, Scope
+from lifesign.probes.registry import Kinds
 from lifesign.service.access import require, require_writable
 from lifesign.service.drafts import Tag, one_line, words
 from lifesign.service.keys import new_id
 from lifesign.service.news import News
 from lifesign.service.settings import Problems, pydantic_problems, sentences
-from lifesign.store import Store
+from lifesign.store import MonitorQuery, Store
 
 Name = Annotated[
     str,
@@ -61,9 +63,10 @@ class RouteDraft(BaseModel):
 class Routes:
     """The operations on routes."""
 
-    def __init__(self, *, store: Store, news: News, config_file: str) -> None:
+    def __init__(self, *, store: Store, news: News, monitor_kinds: Kinds, config_file: str) -> None:
         self._store = store
         self._news = news
+        self._monitor_kinds = monitor_kinds
         self._file = config_file
 
     async def add_route(
@@ -135,22 +138,47 @@ class Routes:
         """The route with what the draft says; channels that were named stand under their ids."""
         said = parsed.model_fields_set & {field.name for field in fields(Route)}
         changed = replace(route, **{name: getattr(parsed, name) for name in said})
-        if "channels" not in said:
-            return changed
-        return replace(changed, channels=await self._channel_ids(scope, parsed.channels))
-
-    async def _channel_ids(self, scope: Scope, given: Sequence[str]) -> tuple[str, ...]:
         known = await self._store.channels.list(scope)
         ids = {each.name: each.id for each in known} | {each.id: each.id for each in known}
-        problems: list[tuple[str, str]] = []
-        for index, name in enumerate(given):
-            if name not in ids:
-                hint = nearest(name, ids)
-                more = f". Did you mean {hint!r}?" if hint else ""
-                problems.append((f"channels[{index}]", f"{name!r} is no channel{more}"))
+        problems = list(_unknown("channels", parsed.channels, ids, what="channel"))
+        problems += _unknown("kinds", parsed.kinds, self._monitor_kinds, what="kind of monitor")
+        # A monitor of the route that was removed since does not stand in the way of other changes. What the file
+        # names was checked with the whole file, of which this may be the first part that is stored.
+        if route.owner is not Owner.FILE:
+            new = {name for name in parsed.monitors if name not in route.monitors}
+            problems += await self._unknown_monitors(scope, parsed.monitors, new)
         if problems:
             raise _invalid(tuple(problems))
-        return tuple(dict.fromkeys(ids[name] for name in given))
+        if "channels" not in said:
+            return changed
+        return replace(
+            changed, channels=tuple(dict.fromkeys(ids[name] for name in parsed.channels))
+        )
+
+    async def _unknown_monitors(
+        self, scope: Scope, given: Sequence[str], asked: AbstractSet[str]
+    ) -> Problems:
+        """A route that names what does not exist would tell nobody, in silence."""
+        gone: dict[str, str] = {}
+        for name in asked:
+            try:
+                await self._store.monitors.get(scope, name)
+            except NotFoundError:
+                gone[name] = await self._alike(scope, name)
+        return tuple(
+            (f"monitors[{index}]", _is_no(name, "monitor", gone[name]))
+            for index, name in enumerate(given)
+            if name in gone
+        )
+
+    async def _alike(self, scope: Scope, name: str) -> str:
+        """The slug of the monitor that was probably meant: one of that name, or one that is spelled alike."""
+        found = await self._store.monitors.list(scope, MonitorQuery(text=name, limit=2))
+        named = [row.monitor.slug for row in found.items if row.monitor.name == name]
+        if named:
+            return named[0]
+        page = await self._store.monitors.list(scope, MonitorQuery(sort="name", limit=500))
+        return nearest(name, [row.monitor.slug for row in page.items])
 
     async def _writable_route(self, scope: Scope, id: str, by: Owner) -> Route:
         stored = await self._store.channels.get_route(scope, id)
@@ -162,6 +190,21 @@ class Routes:
     ) -> None:
         data = {"id": route.id, "name": route.name}
         await self._news.tell(scope, type, kind="route", id=route.id, data=data, what=what)
+
+
+def _unknown(
+    field: str, given: Sequence[str], known: Iterable[str], *, what: str
+) -> Iterator[tuple[str, str]]:
+    written = {each.lower(): each for each in known}
+    names = set(written.values())
+    for index, name in enumerate(given):
+        if name not in names:
+            hint = written.get(nearest(name, written), "")
+            yield f"{field}[{index}]", _is_no(name, what, hint)
+
+
+def _is_no(name: str, what: str, hint: str) -> str:
+    return f"{name!r} is no {what}" + (f". Did you mean {hint!r}?" if hint else "")
 
 
 def _parsed(draft: Mapping[str, object]) -> RouteDraft:
