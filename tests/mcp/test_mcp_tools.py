@@ -130,7 +130,7 @@ class TestListEndpoints:
 
     async def test_pages_through_everything_once(self, client: Asker, desk: Desk) -> None:
         desk.items = [
-            a_monitor(n, ping_url="x" if n % 3 == 0 else "", name=f"Shop {n}") for n in range(20)
+            a_monitor(n, kind="http" if n % 3 else "heartbeat", name=f"Shop {n}") for n in range(20)
         ]
         seen: list[str] = []
         cursor = None

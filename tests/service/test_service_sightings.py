@@ -15,7 +15,8 @@ from lifesign.core.model import (
     Transition,
 )
 from lifesign.core.scope import system_scope
-from premises import ADMIN, READER, Premises
+from lifesign.store import MonitorQuery
+from premises import ADMIN, OPERATOR, READER, Premises
 
 
 async def certificate(house: Premises, host: str, days: int, *, broken: bool = False) -> str:
@@ -52,11 +53,26 @@ async def test_certificates_come_by_expiry_and_say_what_is_wrong(house: Premises
     assert (first.total, rest.next_cursor) == (3, None)
 
 
+async def test_who_may_only_read_learns_no_ping_key(house: Premises) -> None:
+    added = await house.services.monitors.add(
+        ADMIN, {"kind": "heartbeat", "name": "backup"}, owner=Owner.API
+    )
+    key = str(added.settings["uuid"])
+    monitors = house.services.monitors
+
+    for scope, is_told in ((READER, False), (OPERATOR, True)):
+        view = await monitors.get(scope, added.id)
+        (row,) = (await monitors.list(scope, MonitorQuery())).items
+        (plain,) = (await monitors.list(scope, MonitorQuery(), with_figures=False)).items
+        (beat,) = (await monitors.heartbeats(scope)).items
+        assert [key in str(each) for each in (view, row, plain, beat)] == [is_told] * 4
+
+
 async def test_job_that_never_reported_is_due_after_its_period(house: Premises) -> None:
     draft = {"kind": "heartbeat", "name": "backup", "settings": {"period": "PT1H"}}
     view = await house.services.monitors.add(ADMIN, draft, owner=Owner.API)
     house.clock.advance(5400)
-    (beat,) = (await house.services.monitors.heartbeats(READER)).items
+    (beat,) = (await house.services.monitors.heartbeats(OPERATOR)).items
 
     assert beat.due_at == view.created_at + timedelta(hours=1)
     assert (beat.overdue_s, beat.last_ping_at, beat.last_action) == (1800.0, None, "")

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 from lifesign.clock import Clock
 from lifesign.core.model import Monitor, MonitorState, Owner, State
-from lifesign.core.scope import Scope
+from lifesign.core.scope import Grant, Scope
 from lifesign.probes.registry import UnknownKindError
 from lifesign.service.drafts import DraftReader
-from lifesign.service.pings import ping_key
+from lifesign.service.pings import PING_KEY, ping_key
 from lifesign.service.settings import SHOWN, SettingsError, shown_settings
 from lifesign.service.views import MonitorView, RunView
 from lifesign.store import Store
@@ -34,12 +34,15 @@ class MonitorViews:
     async def of(self, scope: Scope, rows: Sequence[MonitorRow]) -> tuple[MonitorView, ...]:
         """The views of some monitors, with their 24-hour figures."""
         digests = await self._recent_digests(scope, [row.monitor.id for row in rows])
-        return tuple([self.view(row, digests.get(row.monitor.id)) for row in rows])
+        return tuple([self.view(scope, row, digests.get(row.monitor.id)) for row in rows])
 
-    def view(self, row: MonitorRow, digest: Digest | None = None) -> MonitorView:
-        """The view of one monitor."""
+    def view(self, scope: Scope, row: MonitorRow, digest: Digest | None = None) -> MonitorView:
+        """The view of one monitor. Who may only read learns no ping key: whoever knows it can report for the job."""
         monitor, state = row.monitor, row.state
         target, settings = self._shown(monitor)
+        may_ping = scope.allows(Grant.OPERATE)
+        if ping_key(monitor) and not may_ping:
+            settings = {**settings, PING_KEY: SHOWN}
         return MonitorView(
             id=monitor.id,
             slug=monitor.slug,
@@ -71,7 +74,7 @@ class MonitorViews:
             last_run=None if row.last is None else run_view(row.last),
             uptime_24h=None if digest is None else digest.uptime.ratio,
             p95_ms_24h=None if digest is None else digest.latency.p95_ms,
-            ping_url=self.ping_url(monitor),
+            ping_url=self.ping_url(monitor) if may_ping else "",
         )
 
     def ping_url(self, monitor: Monitor) -> str:

@@ -204,7 +204,7 @@ class Monitors:
         page = await self._store.monitors.list(scope, query)
         if with_figures:
             return Page(await self._views.of(scope, page.items), page.next_cursor)
-        return Page(tuple([self._views.view(row) for row in page.items]), page.next_cursor)
+        return Page(tuple([self._views.view(scope, row) for row in page.items]), page.next_cursor)
 
     async def history(
         self,

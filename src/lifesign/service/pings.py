@@ -23,6 +23,8 @@ from lifesign.core.model import Monitor
 from lifesign.core.scope import system_scope
 from lifesign.store import Store
 
+PING_KEY = "uuid"
+"""The setting of a heartbeat that is the last part of its ping address."""
 MAX_WAITING = 10_000
 """Pings that may wait for a commit; beyond it the sender is asked to come again (it retries on 503)."""
 MAX_GROUP = 1000
@@ -77,7 +79,7 @@ def ping_key(monitor: Monitor) -> str:
     if monitor.kind != "heartbeat":
         return ""
     try:
-        return str(UUID(str(monitor.settings.get("uuid", ""))))
+        return str(UUID(str(monitor.settings.get(PING_KEY, ""))))
     except ValueError:
         return ""
 

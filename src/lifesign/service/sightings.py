@@ -70,7 +70,7 @@ class Sightings:
             page = await self._store.monitors.list(scope, query)
             for row in page.items:
                 if row.last is not None and "tls.not_after" in row.last.facts:
-                    yield _certificate(self._views.view(row), now=now)
+                    yield _certificate(self._views.view(scope, row), now=now)
             cursor = page.next_cursor
             if cursor is None:
                 return

@@ -51,8 +51,8 @@ async def list_endpoints(
         query = MonitorQuery(kind=kind, states=states, tag=tag, text=search, limit=most, cursor=at)
         return await call.services.monitors.list(call.scope, query)
 
-    # A monitor that has an address to report to is told, not asked: no endpoint.
+    # A heartbeat is told, not asked: no endpoint.
     page = await read_slice(
-        fetch, MonitorRow.of, limit=limit, cursor=cursor, keep=lambda view: not view.ping_url
+        fetch, MonitorRow.of, limit=limit, cursor=cursor, keep=lambda view: view.kind != "heartbeat"
     )
     return EndpointList(endpoints=page.rows, next_cursor=page.next_cursor, note=page.note)
