@@ -1,6 +1,8 @@
 """Who may come in: set-up, passwords, sessions, tokens."""
 
+import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from lifesign.clock import Clock
@@ -17,7 +19,7 @@ from lifesign.service.keys import (
     prefix_of,
 )
 from lifesign.service.passwords import MAX_LENGTH, Passwords, check_password
-from lifesign.service.throttle import Throttle
+from lifesign.service.throttle import SignInLimits
 from lifesign.service.views import TokenView
 from lifesign.store import Store
 from lifesign.store.values import ApiToken, Session, User
@@ -38,13 +40,18 @@ _WRONG = "The e-mail address or the password is wrong."
 class People:
     """The operations on accounts, sessions and tokens."""
 
-    def __init__(self, *, store: Store, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._passwords = Passwords()
-        # Per account slow enough that guessing is hopeless, per address room for an office behind one.
-        self._by_account = Throttle(clock, burst=5, every_s=30.0)
-        self._by_remote = Throttle(clock, burst=20, every_s=10.0)
+        self._limits = SignInLimits(clock)
+        self._wait = wait
         self._touched: dict[str, float] = {}
         self._setup: tuple[str, datetime] | None = None
 
@@ -97,22 +104,19 @@ class People:
         """A new session's token.
 
         Raises UnauthenticatedError, in the same words and after the same work whether the account exists or not, and
-        ThrottledError (429) after too many failures for the account or from the address.
+        ThrottledError (429) after too many failures from the address. It takes longer the more often the account was
+        guessed at from anywhere.
         """
         account = email.strip().casefold()[:320]
-        self._by_remote.check(remote)
-        self._by_account.check(account)
-        # Counted before the slow look at the password: of guesses that come at once all would pass the check.
-        self._by_remote.note_failure(remote)
-        self._by_account.note_failure(account)
+        if delay_s := self._limits.enter(account, remote):
+            await self._wait(delay_s)
         user = await self._store.people.user_by_email(account) if account else None
         matches = await self._passwords.matches(
             user.password_hash if user is not None else None, password[:MAX_LENGTH]
         )
         if user is None or not matches:
             raise UnauthenticatedError(_WRONG, remedy="Try again, or ask who runs this server.")
-        self._by_account.forgive(account)
-        self._by_remote.give_back(remote)
+        self._limits.succeed(account, remote)
         return await self._open_session(user, remote=remote)
 
     async def session(self, token: str) -> Scope:
