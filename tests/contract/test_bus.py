@@ -77,7 +77,8 @@ async def test_closing_lets_held_back_publishers_go(bus: Bus) -> None:
 
     async with asyncio.timeout(5):
         await late
-        assert len(await bus.take(Topic.RUNS, 99)) == ROOM + 1
+        await bus.publish(Topic.RUNS, "later")
+        assert len(await bus.take(Topic.RUNS, 99)) == ROOM + 2
 
 
 async def test_news_is_heard_by_all_who_follow_from_then_on(bus: Bus) -> None:

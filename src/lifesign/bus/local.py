@@ -19,6 +19,7 @@ class _Work:
         self.filled = asyncio.Event()
         self.room = asyncio.Semaphore(room)
         """Wakes as many publishers as there are free places, the longest waiting first."""
+        self.held_back = 0
 
 
 class _Ear:
@@ -54,7 +55,6 @@ class LocalBus:
     """The in-process bus."""
 
     def __init__(self, *, room: int = WORK_ROOM) -> None:
-        self._room = room
         self._work = {topic: _Work(room) for topic in (Topic.RUNS, Topic.PINGS)}
         self._ears: dict[Topic, list[_Ear]] = {Topic.EVENTS: [], Topic.CHANGES: []}
         self._closed = False
@@ -66,7 +66,12 @@ class LocalBus:
             for ear in self._ears[topic]:
                 ear.hear(value)
             return
-        await work.room.acquire()
+        if not self._closed:
+            work.held_back += 1
+            try:
+                await work.room.acquire()
+            finally:
+                work.held_back -= 1
         work.waiting.append(value)
         work.filled.set()
 
@@ -108,7 +113,7 @@ class LocalBus:
         self._closed = True
         for work in self._work.values():
             work.filled.set()
-            for _ in range(self._room):
+            for _ in range(work.held_back):
                 work.room.release()
         for ears in self._ears.values():
             for ear in ears:

@@ -132,6 +132,9 @@ class Runner:
         """Probe, and keep the place until the judge has room for the run: what it cannot take is not made."""
         try:
             await self._bus.publish(Topic.RUNS, await self._probe(job))
+        except asyncio.CancelledError:
+            self.stop()
+            raise
         finally:
             job.watched.busy = False
             self._release(job.watched)
