@@ -1,11 +1,14 @@
 """The whole arrow over a real store: runs, states, alerts, messages, restarts."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from engine.workshop import BROKEN, SCOPE, Stage, Workshop, monitor, opened, running, until
 from lifesign.bus import Change, ChangeOf, Topic
@@ -58,6 +61,33 @@ async def test_a_death_is_one_alert_and_one_message_and_the_recovery_resolves(
 
 async def state_is(store: Store, state: State, id: str = "m1") -> bool:
     return await state_of(store, id) is state
+
+
+async def test_the_log_says_what_changed_who_was_told_and_no_more(tmp_path: Path) -> None:
+    stage = Stage(act=lambda _host: down())
+    with capture_logs() as logs:
+        async with opened(tmp_path) as store:
+            await tell_all(store)
+            await store.monitors.add(SCOPE, monitor())
+            async with running(store, stage):
+                await until(lambda: len(stage.heard) == 1, "somebody is told")
+                stage.act = lambda _host: Observation()
+                await until(lambda: len(stage.heard) == 2, "the recovery is told")
+                await until(lambda: of(logs, "delivery_sent")[1:], "the delivery is noted")
+
+    changes = [(line["before"], line["state"]) for line in of(logs, "monitor_changed")]
+    assert changes == [("unknown", "down"), ("down", "up")]
+    (fired,) = of(logs, "alert_fired")
+    (resolved,) = of(logs, "alert_resolved")
+    assert (fired["monitor"], fired["failure"], fired["severity"]) == ("m1", "tcp/refused", "high")
+    assert fired["alert"] == resolved["alert"]
+    assert [line["told"] for line in of(logs, "delivery_sent")] == ["fired", "resolved"]
+    assert {line["log_level"] for line in logs if "monitor" in line or "told" in line} == {"info"}
+    assert BROKEN.message not in str(logs)
+
+
+def of(logs: Sequence[Mapping[str, Any]], event: str) -> list[Mapping[str, Any]]:
+    return [line for line in logs if line["event"] == event]
 
 
 async def test_a_message_that_fails_is_sent_again_with_the_same_id(

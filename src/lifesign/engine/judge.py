@@ -16,6 +16,7 @@ from lifesign.clock import Clock
 from lifesign.core.batch import Event
 from lifesign.core.errors import StorageError
 from lifesign.core.model import Run
+from lifesign.engine.chronicle import chronicle
 from lifesign.engine.fold import Fold
 from lifesign.engine.gauges import Gauges
 from lifesign.engine.watch import Memory
@@ -69,6 +70,7 @@ class Judge:
             decide(fold)
             events = await self._commit(fold)
             fold.apply()
+        chronicle(events)
         for monitor_id in fold.rechecks:
             self._hasten(monitor_id)
         if fold.deliveries:

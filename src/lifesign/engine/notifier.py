@@ -196,12 +196,20 @@ class Notifier:
         await self._store.outbox.settle(delivery, attempt, status="pending", due_at=due_at)
 
     async def _tell(self, delivery: Delivery, attempt: Attempt, status: str) -> None:
+        channel = self._channels.get(delivery.channel_id)
+        said = {
+            "delivery": delivery.id,
+            "alert": delivery.alert_id,
+            "told": delivery.event.value,
+            "channel": channel.name if channel is not None else delivery.channel_id,
+            "attempt": attempt.number,
+        }
         if status == "delivered":
             self._gauges.deliveries_sent += 1
+            _log.info("delivery_sent", **said)
         else:
             self._gauges.deliveries_failed += 1
-            _log.error("delivery_failed", delivery=delivery.id, reason=attempt.detail)
-        channel = self._channels.get(delivery.channel_id)
+            _log.error("delivery_failed", **said, reason=attempt.detail)
         event = Event(
             type="delivery.sent" if status == "delivered" else "delivery.failed",
             at=attempt.at,
