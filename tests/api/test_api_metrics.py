@@ -63,6 +63,26 @@ async def test_metrics_have_the_names_that_dashboards_know(
     assert "s3cret" not in answer.text
 
 
+async def test_names_and_labels_are_as_promtool_wants_them(
+    house: Premises, admin: httpx2.AsyncClient
+) -> None:
+    """What `promtool check metrics` looks at: units spelled out, `quantile` and `le` left to their types."""
+    await watched(house)
+    house.figures |= {"silent_s": 1.5, "running": 2.0, "late_p50_ms": 10.0}
+    families = list(text_string_to_metric_families((await admin.get("/metrics")).text))
+    samples = [sample for family in families for sample in family.samples]
+
+    names = {sample.name for sample in samples}
+    assert "lifesign_engine_silent_seconds" in names
+    assert all(family.documentation for family in families)
+    assert {word for name in names for word in name.split("_")}.isdisjoint(
+        {"s", "ms", "us", "ns", "sec", "m", "h", "d", "b", "kb", "mb"}
+    )
+    assert {label for sample in samples for label in sample.labels}.isdisjoint({"quantile", "le"})
+    lag = [each for each in samples if each.name == "lifesign_scheduler_lag_seconds"]
+    assert [each.labels for each in lag] == [{"stat": "p50"}, {"stat": "p99"}, {"stat": "max"}]
+
+
 async def test_scrapers_own_labels_are_left_alone(
     house: Premises, admin: httpx2.AsyncClient
 ) -> None:

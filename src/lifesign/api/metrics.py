@@ -193,13 +193,14 @@ def _own(health: Health, figures: Mapping[str, float]) -> list[Metric]:
     build.add_metric((health.version,), 1.0)
     late = GaugeMetricFamily(
         "lifesign_scheduler_lag_seconds",
-        "How late the newest runs began.",
-        labels=("quantile",),
+        "How late the newest runs began: the median, the 99th percentile and the latest of them.",
+        labels=("stat",),
     )
-    for quantile, milliseconds in (
-        ("0.5", health.late_p50_ms), ("0.99", health.late_p99_ms), ("1", health.late_max_ms),
+    # Not `quantile`: that label belongs to summaries, which count all there ever was.
+    for stat, milliseconds in (
+        ("p50", health.late_p50_ms), ("p99", health.late_p99_ms), ("max", health.late_max_ms),
     ):  # fmt: skip
-        late.add_metric((quantile,), milliseconds / 1000)
+        late.add_metric((stat,), milliseconds / 1000)
     gauges = {
         "lifesign_outbox_depth": ("Messages that wait to be sent.", health.outbox_pending),
         "lifesign_open_alerts": ("Alerts that are not resolved.", health.open_alerts),
@@ -219,4 +220,5 @@ def _counters(figures: Mapping[str, float]) -> Iterable[Metric]:
         if name.endswith("_total"):
             yield CounterMetricFamily(f"lifesign_{name}", words, value=value)
         elif not name.endswith("_ms"):
-            yield GaugeMetricFamily(f"lifesign_engine_{name}", words, value=value)
+            spelled = f"{name.removesuffix('_s')}_seconds" if name.endswith("_s") else name
+            yield GaugeMetricFamily(f"lifesign_engine_{spelled}", words, value=value)
