@@ -42,7 +42,7 @@ def refusal(path: Path | None, environ: Mapping[str, str] | None = None) -> str:
         ),
         (
             "monitors:\n  - name: a\n    target: x\n    severity: critcal\n",
-            ("lifesign.yaml:4:5: monitors[0].severity: Input should be 'notice', 'low', 'medium', "
+            ("lifesign.yaml:4:5: monitors[0].severity: Write 'notice', 'low', 'medium', "
             "'high' or 'critical'. Found 'critcal'. Did you mean 'critical'?"),
         ),
         (
@@ -241,7 +241,7 @@ def test_the_settings_of_a_kind_are_placed_by_the_same_means(written: Written) -
         "4:5: channels[0].settings.url: This setting is missing.",
         "5:7: channels[0].settings.ulr: There is no such setting. Did you mean 'url'?",
         "6:7: channels[0].settings.secret: Write at least 8 characters.",
-        "7:7: channels[0].settings.method: Input should be 'GET' or 'POST'. Found 'PUT'.",
+        "7:7: channels[0].settings.method: Write 'GET' or 'POST'. Found 'PUT'.",
     ]
 
 

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from lifesign.config.phrasing import sentence_of
 from lifesign.core.errors import InvalidError, LifesignError
 
 MEDIA_TYPE = "application/problem+json"
@@ -102,7 +103,9 @@ async def _ours(_request: Request, error: Exception) -> Response:
 
 async def _malformed(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
-    problems = [(_field(detail["loc"]), str(detail["msg"])) for detail in error.errors()]
+    problems = [
+        (_field(detail["loc"]), sentence_of(detail).removesuffix(".")) for detail in error.errors()
+    ]
     said = "; ".join(f"{field}: {reason}" for field, reason in problems)
     return problem_response(
         status=422,

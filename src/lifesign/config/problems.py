@@ -8,6 +8,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 
+from lifesign.config.phrasing import sentence_of
 from lifesign.core.errors import InvalidError
 
 Loc = tuple[str | int, ...]
@@ -83,19 +84,24 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def problems_in(
-    error: ValidationError, model: type[BaseModel], origins: Origins, *, prefix: Loc = ()
+    error: ValidationError,
+    model: type[BaseModel],
+    origins: Origins,
+    *,
+    prefix: Loc = (),
+    noun: str = "setting",
 ) -> tuple[Problem, ...]:
-    """Each finding of pydantic about `model`, whose own location in the configuration is `prefix`."""
+    """Each finding of pydantic about `model`, whose own location is `prefix` and whose fields are called `noun`s."""
     found: dict[Loc, Problem] = {}
     for detail in error.errors(include_url=False, include_context=True):
         loc = _written_loc(detail["loc"], model)
-        problem = _problem(detail, loc, model, origins=origins, prefix=prefix)
+        problem = _problem(detail, loc, model, origins=origins, prefix=prefix, noun=noun)
         found.setdefault(prefix + loc, problem)
     return tuple(sorted(found.values(), key=lambda problem: (problem.place.line, problem.path)))
 
 
 def _problem(
-    detail: Any, loc: Loc, model: type[BaseModel], *, origins: Origins, prefix: Loc
+    detail: Any, loc: Loc, model: type[BaseModel], *, origins: Origins, prefix: Loc, noun: str
 ) -> Problem:
     full = prefix + loc
     parent, name = loc[:-1], str(loc[-1]) if loc else ""
@@ -104,43 +110,13 @@ def _problem(
         owner = _model_at(model, parent)
         fields = owner.model_fields.items() if owner else ()
         known = tuple(info.alias or field_name for field_name, info in fields)
-        return Problem(place, path, "There is no such setting.", nearest(name, known))
+        return Problem(place, path, f"There is no such {noun}.", nearest(name, known))
     if detail["type"] == "missing":
-        return Problem(place, path, "This setting is missing.")
+        return Problem(place, path, f"This {noun} is missing.")
     choices = _choices(detail)
     shown = "" if full in origins.hidden else _shown(detail["input"], model, loc)
-    message = _sentence(detail) + (f" Found {shown}." if shown else "")
+    message = sentence_of(detail) + (f" Found {shown}." if shown else "")
     return Problem(place, path, message, nearest(shown.strip("'"), choices) if shown else "")
-
-
-_REWORDED = {
-    "bool_parsing": "Write true or false",
-    "bool_type": "Write true or false",
-    "string_type": "Write a text; put a number or a date in quotes",
-    "path_type": "Write a path",
-    "int_parsing": "Write a whole number",
-    "int_type": "Write a whole number",
-    "int_from_float": "Write a whole number",
-    "tuple_type": "Write a list, one item a line, each after a dash",
-    "list_type": "Write a list, one item a line, each after a dash",
-    "dict_type": "Write a mapping of names to values",
-    "ip_v4_network": "Write a network, such as 10.0.0.0/8, with no bits set beyond its length",
-    "model_type": "Write a mapping of names to values",
-    "model_attributes_type": "Write a mapping of names to values",
-}
-
-
-def _sentence(detail: Any) -> str:
-    text = _REWORDED.get(detail["type"])
-    if detail["type"] in ("too_short", "string_too_short") and isinstance(
-        detail["input"], str | SecretStr
-    ):
-        text = f"Write at least {detail['ctx'].get('min_length', 1)} characters"
-    if text is None:
-        cause = detail.get("ctx", {}).get("error")
-        text = str(cause) if isinstance(cause, ValueError) else str(detail["msg"])
-    text = text.removesuffix(".")
-    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _choices(detail: Any) -> tuple[str, ...]:
