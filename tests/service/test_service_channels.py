@@ -41,6 +41,14 @@ async def test_channel_that_a_route_names_stays(house: Premises) -> None:
     assert await house.services.channels.list(READER) == ()
 
 
+@pytest.mark.parametrize("name", ["on\x1b[31mcall", "on\ncall", "on\0call"])
+async def test_name_of_a_channel_is_one_line(house: Premises, name: str) -> None:
+    with pytest.raises(InvalidError) as caught:
+        await house.services.channels.add(ADMIN, {**HOOK, "name": name}, owner=Owner.API)
+
+    assert "control characters" in dict(caught.value.problems)["name"]
+
+
 async def test_route_to_an_unknown_channel_gets_a_hint(house: Premises) -> None:
     await house.services.channels.add(ADMIN, HOOK, owner=Owner.API)
     with pytest.raises(InvalidError) as caught:

@@ -106,6 +106,7 @@ async def test_pause_by_hand_outlives_a_restart(house: Premises, path: Path) -> 
         (("{period: P1D}", "{peroid: P1D}"), "lifesign.yaml:8:16", "Did you mean 'period'"),
         (("kind: webhook", "kind: webhok"), "lifesign.yaml:11:5", "webhook"),
         (("[Hook]", "[Hok]"), "lifesign.yaml:15:16", "Hok"),
+        (("name: Hook", 'name: "Ho\\eok"'), "lifesign.yaml:10:5", "control characters"),
         (("interval: 2m", "conditions: [statuss == 200]"), "lifesign.yaml:4:18", "'status'"),
     ],
 )

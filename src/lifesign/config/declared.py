@@ -7,13 +7,25 @@ higher floor; `Loaded.problem_at` and `Loaded.problems_in` give such findings th
 from datetime import timedelta
 from typing import Annotated, Any, Self
 
-from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
-from lifesign.config.types import Duration
+from lifesign.config.types import Duration, one_line
 from lifesign.core.messages import AlertEvent
 from lifesign.core.model import DEFAULT_REGION, Policy, Severity
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(one_line),
+]
 Tag = Annotated[str, StringConstraints(pattern=r"^[^\s,]{1,64}$")]
 
 

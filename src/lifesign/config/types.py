@@ -1,5 +1,6 @@
 """Durations, sizes and addresses as pydantic types, for the configuration and for settings models."""
 
+import re
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Annotated
@@ -7,6 +8,15 @@ from typing import Annotated
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from lifesign.core.units import format_duration, format_size, parse_duration, parse_size
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def one_line(text: str) -> str:
+    """The text itself. Raises ValueError for control characters, which PostgreSQL and terminals take amiss."""
+    if _CONTROL.search(text):
+        raise ValueError("is one line, without control characters")
+    return text
 
 
 def _duration(value: object) -> timedelta:

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lifesign.bus import ChangeOf
 from lifesign.channels.registry import ChannelContext, ChannelKind, ChannelKinds, Message
@@ -20,7 +20,7 @@ from lifesign.probes.registry import Kinds
 from lifesign.service.access import require, require_writable
 from lifesign.service.keys import new_id
 from lifesign.service.news import News
-from lifesign.service.routes import Routes
+from lifesign.service.routes import Name, Routes
 from lifesign.service.settings import (
     SHOWN,
     Problems,
@@ -44,9 +44,7 @@ class ChannelDraft(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] = (
-        Field(default="", description="What people call it; unique.")
-    )
+    name: Name = Field(default="", description="What people call it; unique.")
     kind: str = Field(default="", max_length=64, description="webhook, email, apprise, …")
     settings: dict[str, Any] = Field(default_factory=dict, description="The settings of the kind.")
     enabled: bool = Field(default=True, description="Whether it is used.")

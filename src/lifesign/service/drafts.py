@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from lifesign.config.problems import nearest
+from lifesign.config.types import one_line
 from lifesign.core.condition import ConditionError, compile_condition
 from lifesign.core.errors import InvalidError
 from lifesign.core.model import DEFAULT_REGION, Monitor, Severity
@@ -66,13 +67,6 @@ def lines(value: object) -> object:
     return value
 
 
-def one_line(text: str) -> str:
-    """The text itself. Raises ValueError for control characters, which PostgreSQL and terminals take amiss."""
-    if _CONTROL.search(text):
-        raise ValueError("is one line, without control characters")
-    return text
-
-
 def no_nul(text: str) -> str:
     """The text itself. Raises ValueError for U+0000, which PostgreSQL cannot store."""
     if "\0" in text:
@@ -80,7 +74,6 @@ def no_nul(text: str) -> str:
     return text
 
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SECONDS_SCHEMA = {"anyOf": [{"type": "number"}, {"type": "string"}], "examples": ["30s", 30]}
 Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema(_SECONDS_SCHEMA)]
 Tag = Annotated[str, StringConstraints(pattern=r"^[^\s,]{1,64}$")]

@@ -17,13 +17,14 @@ from pydantic import (
 
 from lifesign.bus import ChangeOf
 from lifesign.config.problems import nearest
+from lifesign.config.types import one_line
 from lifesign.core.errors import InvalidError, NotFoundError
 from lifesign.core.messages import AlertEvent, Route
 from lifesign.core.model import Owner, Severity
 from lifesign.core.scope import Grant, Scope
 from lifesign.probes.registry import Kinds
 from lifesign.service.access import require, require_writable
-from lifesign.service.drafts import Tag, one_line, words
+from lifesign.service.drafts import Tag, words
 from lifesign.service.keys import new_id
 from lifesign.service.news import News
 from lifesign.service.settings import Problems, pydantic_problems, sentences
