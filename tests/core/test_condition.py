@@ -93,6 +93,7 @@ def test_what_is_not_a_condition_is_refused_with_a_reason(text: str) -> None:
 
 def test_the_level_is_read_from_the_front() -> None:
     assert Level.WARN is compile_condition("warn: status == 200").level
+    assert compile_condition("warn: status == 200").text == "status == 200"
     assert Level.FAIL is compile_condition("status == 200").level
 
 

@@ -54,7 +54,7 @@ class ConditionError(InvalidError):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One compiled condition; `hold` is its whole use."""
+    """One compiled condition; `hold` is its whole use. `text` is without the level."""
 
     text: str
     level: Level
@@ -76,7 +76,7 @@ def compile_condition(text: str) -> Condition:
     if match := _EXISTENCE.match(rest):
         wanted = match["negated"] is None
         return Condition(
-            text, level, match["subject"], _lookup(match["subject"]),
+            rest.strip(), level, match["subject"], _lookup(match["subject"]),
             lambda value: (value is not MISSING) is wanted,
         )  # fmt: skip
     match = _COMPARISON.match(rest)
@@ -87,9 +87,8 @@ def compile_condition(text: str) -> Condition:
             remedy=f"Operators are {', '.join(_OPERATORS)}; for example `status == 200`.",
         )
     subject, operator = match["subject"], " ".join(match["operator"].split())
-    return Condition(
-        text, level, subject, _lookup(subject), _test(text, subject, operator, match["operand"])
-    )
+    test = _test(text, subject, operator, match["operand"])
+    return Condition(rest.strip(), level, subject, _lookup(subject), test)
 
 
 def _split_level(text: str) -> tuple[Level, str]:
