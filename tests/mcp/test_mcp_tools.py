@@ -104,6 +104,28 @@ class TestTheList:
         assert bare == []
 
 
+class TestArguments:
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            ({"limit": 500}, "limit: Write 100 or less. Found 500."),
+            ({"limit": "x", "stat": "up"}, "limit: Write a whole number. Found 'x'. stat: There is no such argument. Did you mean 'state'?"),
+            ({"state": "broken"}, "state: Write 'up', 'degraded', 'down', 'unknown', 'maintenance' or 'paused'. Found 'broken'."),
+        ],
+    )  # fmt: skip
+    async def test_are_refused_in_plain_words(
+        self, client: Asker, arguments: dict[str, Any], said: str
+    ) -> None:
+        complained = await complaint(client, "list_endpoints", **arguments)
+
+        assert complained == f"list_endpoints was not run. {said}"
+
+    async def test_that_are_missing_are_named(self, client: Asker) -> None:
+        said = await complaint(client, "pause_monitor")
+
+        assert said == "pause_monitor was not run. monitor_id: This argument is missing."
+
+
 class TestListEndpoints:
     async def test_leaves_out_heartbeats(self, client: Asker) -> None:
         found = await answer(client, "list_endpoints")

@@ -10,12 +10,12 @@ from typing import Annotated, Any
 
 from mcp.server import MCPServer
 from mcp.server.caching import CacheHint
-from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import CallToolResult, TextContent, ToolAnnotations
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, ValidationError, create_model
 
 from lifesign import __version__
 from lifesign.clock import Clock
@@ -23,6 +23,7 @@ from lifesign.core.errors import InvalidError, LifesignError
 from lifesign.core.scope import Scope
 from lifesign.mcp.registry import Call, ToolSpec, load_tools
 from lifesign.service.services import Services
+from lifesign.service.settings import pydantic_problems, sentences
 
 ScopeProvider = Callable[[], Scope]
 """Says who is asking, at the moment of a call."""
@@ -74,6 +75,26 @@ def session_manager(server: MCPServer[Any]) -> StreamableHTTPSessionManager:
     return server.session_manager
 
 
+class _PlainTool(Tool):
+    """A tool that says in plain words which of its arguments are wrong, and why."""
+
+    async def run(
+        self, arguments: dict[str, Any], context: Any, convert_result: bool = False
+    ) -> Any:
+        """Run it. Raises ToolError with one sentence for each wrong argument, as the SDK does for its own text."""
+        try:
+            return await super().run(arguments, context, convert_result)
+        except UnexpectedToolError:
+            raise
+        except ToolError as error:
+            cause = error.__cause__
+            if not isinstance(cause, ValidationError):
+                raise
+            problems = pydantic_problems(cause, self.fn_metadata.arg_model, noun="argument")
+            said = sentences(problems)
+            raise ToolError(f"{self.name} was not run. {said}") from cause
+
+
 def _tool_of(spec: ToolSpec, caller: Callable[[], Call]) -> Tool:
     async def call(**arguments: Any) -> CallToolResult:
         return await _answer(spec, caller(), arguments)
@@ -88,7 +109,7 @@ def _tool_of(spec: ToolSpec, caller: Callable[[], Call]) -> Tool:
             return_annotation=Annotated[CallToolResult, result],
         ),
     )
-    built = Tool.from_function(
+    built = _PlainTool.from_function(
         call,
         name=spec.name,
         title=spec.title,

@@ -52,13 +52,13 @@ def _starred(value: object, path: str) -> Iterator[str]:
 
 
 def pydantic_problems(
-    error: ValidationError, model: type[BaseModel], *, prefix: str = ""
+    error: ValidationError, model: type[BaseModel], *, prefix: str = "", noun: str = "setting"
 ) -> Problems:
-    """What pydantic found, as (field, reason with a hint at what was probably meant)."""
-    found = problems_in(error, model, Origins(), prefix=(prefix,) if prefix else ())
+    """What pydantic found, as (field, reason with a hint at what was probably meant); a field is called `noun`."""
+    found = problems_in(error, model, Origins(), prefix=(prefix,) if prefix else (), noun=noun)
     return tuple(
         (
-            problem.path or prefix or "settings",
+            problem.path or prefix or f"{noun}s",
             problem.message
             + (f" Did you mean {problem.suggestion!r}?" if problem.suggestion else ""),
         )
