@@ -144,6 +144,21 @@ def test_wrong_usage_is_exit_code_64_and_says_why_on_stderr(lifesign, args):
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("http://ada:hunter2@shop.example/", "user name or password before the host"),
+        ("http://2852039166/", "ambiguous"),
+    ],
+)
+def test_what_cannot_be_probed_is_told_why_without_its_password(lifesign, target, words):
+    code, _, err = lifesign("probe", target)
+
+    assert code == 64
+    assert words in err
+    assert "hunter2" not in err
+
+
 def test_a_near_miss_is_suggested(lifesign):
     assert "Did you mean 'probe'?" in lifesign("prob")[2]
 

@@ -23,6 +23,22 @@ async def test_pasted_target_becomes_a_monitor(house: Premises) -> None:
     assert (view.state, view.owner, view.read_only) == (State.UNKNOWN, Owner.WEB, False)
 
 
+@pytest.mark.parametrize(
+    ("target", "kind", "shown"),
+    [
+        ("localhost", "http", "https://localhost/"),
+        ("localhost/health", "http", "https://localhost/health"),
+        ("localhost:8080", "tcp", "localhost:8080"),
+    ],
+)
+async def test_local_host_is_recognised_like_its_address(
+    house: Premises, target: str, kind: str, shown: str
+) -> None:
+    view = await house.services.monitors.add(ADMIN, {"target": target}, owner=Owner.WEB)
+
+    assert (view.kind, view.target) == (kind, shown)
+
+
 async def test_same_target_twice_gets_two_slugs(house: Premises) -> None:
     first = await house.services.monitors.add(ADMIN, {"target": "127.0.0.1:25"}, owner=Owner.API)
     second = await house.services.monitors.add(ADMIN, {"target": "127.0.0.1:25"}, owner=Owner.API)
@@ -55,6 +71,9 @@ async def test_every_problem_of_a_draft_is_named_at_once(house: Premises) -> Non
         ({**HTTP, "tags": ["two words"]}, "tags[0]", ""),
         ({**HTTP, "policy": {"confirmation": 1}}, "policy.confirmation", "'confirmations'"),
         ({"target": "::: what"}, "target", "URL"),
+        ({"target": "http://ada:hunter2@shop.example/"}, "target", "settings"),
+        ({"target": "ada:hunter2@shop.example:22"}, "target", "settings"),
+        ({"target": "http://2852039166/"}, "target", "ambiguous"),
         ({"name": "nothing"}, "target", "kind"),
         ({**HTTP, "conditions": ["statuss == 200"]}, "conditions[0]", "'status'"),
         (
@@ -71,6 +90,7 @@ async def test_wrong_field_is_named_with_a_hint(
         await house.services.monitors.add(ADMIN, draft, owner=Owner.API)
 
     assert field in dict(caught.value.problems)
+    assert "hunter2" not in str(caught.value)
     assert hint in dict(caught.value.problems)[field]
 
 

@@ -24,7 +24,14 @@ from lifesign.core.units import parse_duration
 from lifesign.core.verdict import assess
 from lifesign.net import Net
 from lifesign.probes.once import observe
-from lifesign.probes.registry import Kind, ProbeContext, guess_kind, load_kinds, settings_from
+from lifesign.probes.registry import (
+    Kind,
+    ProbeContext,
+    guess_kind,
+    load_kinds,
+    settings_from,
+    why_unrecognised,
+)
 from lifesign.probes.subjects import require_known
 from lifesign.service.settings import SettingsError, parse_settings
 
@@ -124,10 +131,8 @@ def _recognise(target: str, kind_name: str | None) -> tuple[Kind, dict[str, obje
         return kinds[kind_name], settings_from(kinds[kind_name], target)
     found = guess_kind(kinds, target)
     if found is None:
-        raise InvalidError(
-            f"No kind recognises {clean(target, 100)!r}.",
-            remedy="Write a URL or host:port, or say what it is with --kind.",
-        )
+        shown = clean(target.rpartition("@")[2], 100)
+        raise InvalidError(f"The target {shown!r} {why_unrecognised(target)}.")
     return found
 
 

@@ -150,11 +150,13 @@ def _implied(settings: HTTPSettings) -> tuple[str, ...]:
 
 
 def _guess(text: str) -> Mapping[str, object] | None:
-    """A URL; or a bare host name, with or without a path, which is meant as https."""
+    """A URL; or a bare host name (with a dot, or `localhost`), with or without a path, which is meant as https."""
     text = text.strip()
     if "://" not in text:
         host, slash, rest = text.partition("/")
-        if "." not in host or not re.fullmatch(r"[^\s:@?#]+", host):
+        if not ("." in host or host.lower() == "localhost") or not re.fullmatch(
+            r"[^\s:@?#]+", host
+        ):
             return None
         text = f"https://{host}{slash}{rest}"
     try:

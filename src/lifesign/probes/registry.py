@@ -156,6 +156,25 @@ def guess_kind(kinds: Mapping[str, Kind], text: str) -> tuple[Kind, dict[str, ob
     return None
 
 
+def why_unrecognised(text: str) -> str:
+    """Why no kind takes this text, as a clause and without the credentials that may stand in it."""
+    pasted = text.strip()
+    authority = pasted.partition("://")[2] or pasted
+    if "@" in authority.partition("/")[0]:
+        return (
+            "was given with a user name or password before the host: leave them out of the address and put them into "
+            "the settings (`username`, `password` or `bearer_token`), where they are kept secret"
+        )
+    host = authority.partition("/")[0]
+    try:
+        # Only a host that is written ambiguously has its own reason: it is refused whatever the kind.
+        parse_host_port(host, default_port=1)
+    except URLError as error:
+        if error.remedy:
+            return f"cannot be used: {error.message.removesuffix('.')}. {error.remedy.removesuffix('.')}"
+    return "is nothing that a kind recognises: write a URL, host:port, or give a kind"
+
+
 def settings_from(kind: Kind, text: str) -> dict[str, object]:
     """The settings that `text` means for a kind that was named, so that only the kind's own model may refuse it.
 

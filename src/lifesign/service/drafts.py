@@ -23,7 +23,7 @@ from lifesign.core.condition import ConditionError, compile_condition
 from lifesign.core.errors import InvalidError
 from lifesign.core.model import DEFAULT_REGION, Monitor, Severity
 from lifesign.core.units import parse_duration
-from lifesign.probes.registry import Kind, Kinds, guess_kind, settings_from
+from lifesign.probes.registry import Kind, Kinds, guess_kind, settings_from, why_unrecognised
 from lifesign.probes.subjects import Subjects, subjects_of
 from lifesign.service.settings import (
     Problems,
@@ -237,14 +237,7 @@ class DraftReader:
             return kind, {**guessed, **parsed.settings}
         found = self.guess(parsed.target)
         if found is None:
-            raise _invalid(
-                (
-                    (
-                        "target",
-                        "is nothing that a kind recognises: write a URL, host:port, or give a kind",
-                    ),
-                )
-            )
+            raise _invalid((("target", why_unrecognised(parsed.target)),))
         return self.kinds[found[0]], {**found[1], **parsed.settings}
 
     def _guessed(self, kind: Kind, target: str) -> dict[str, object]:
