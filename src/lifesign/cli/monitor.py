@@ -14,6 +14,7 @@ from lifesign.cli.monitor_text import print_monitor, print_monitors, print_run
 from lifesign.cli.output import emit_json, note
 from lifesign.core.errors import InvalidError
 from lifesign.core.model import Severity, State
+from lifesign.core.units import parse_duration
 
 EXIT_NOT_UP = 2
 _SORTS = ("worst", "name", "kind")
@@ -84,8 +85,8 @@ def add(  # noqa: PLR0917 - Typer calls it by name
         "target": target,
         "kind": kind,
         "name": name,
-        "interval": interval,
-        "timeout": timeout,
+        "interval": _duration("--interval", interval),
+        "timeout": _duration("--timeout", timeout),
         "conditions": expect,
         "settings": parse_settings(settings or []),
         "tags": tag,
@@ -146,7 +147,12 @@ def rm(
     data: Data = None,
 ) -> None:
     """Remove a monitor with its history."""
-    if not yes and sys.stdin.isatty():
+    if not yes and not sys.stdin.isatty():
+        raise InvalidError(
+            f"{monitor} is not removed: there is no terminal to ask on.",
+            remedy="Say --yes to remove it with everything known about it.",
+        )
+    if not yes:
         typer.confirm(f"Remove {monitor} and everything known about it?", abort=True, err=True)
     run(Place.of(url, data), lambda daemon: daemon.delete(f"/monitors/{monitor}"))
     note(f"{monitor} is removed.")
@@ -176,6 +182,16 @@ def run_now(
         print_run(result)
     if result["state"] != State.UP:
         raise typer.Exit(EXIT_NOT_UP)
+
+
+def _duration(option: str, text: str | None) -> str | None:
+    """The text itself; a bare number is refused here as everywhere, for seconds and minutes look alike in it."""
+    if text is not None:
+        try:
+            parse_duration(text)
+        except ValueError as error:
+            raise InvalidError(f"{option} cannot be read: {error}.") from None
+    return text
 
 
 async def _add(daemon: Daemon, draft: dict[str, Any]) -> Any:
