@@ -31,6 +31,16 @@ def test_columns_stay_in_line(monkeypatch, capsys, coloured):
     assert {line.index("tcp") for line in lines[1:]} == {lines[0].index("KIND")}
 
 
+def test_monitors_of_one_name_are_told_apart_by_their_slugs(capsys):
+    twins = [ROWS[0] | {"name": "Shop", "slug": slug} for slug in ("shop", "shop-2")]
+    print_monitors([*twins, ROWS[1] | {"slug": "down"}])
+    lines = capsys.readouterr().out.splitlines()
+
+    assert "Shop (shop) " in lines[1]
+    assert "Shop (shop-2) " in lines[2]
+    assert "(down)" not in lines[3]
+
+
 def test_text_of_a_watched_thing_cannot_steer_the_terminal(capsys):
     print_monitors([ROWS[0] | {"name": "evil\x1b[2J\nname"}])
 

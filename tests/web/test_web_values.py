@@ -17,6 +17,7 @@ from lifesign.web.posted import read_fields
 from lifesign.web.render import ticks
 from lifesign.web.search import read_search
 from web.fake_kinds import NOW, HttpSettings
+from web.scene import monitor
 
 ORDER = ("dns", "tcp", "tls", "http")
 
@@ -27,6 +28,14 @@ ORDER = ("dns", "tcp", "tls", "http")
 )  # fmt: skip
 def test_percentages_are_cut_and_never_rounded_up(fraction, said):
     assert said == phrases.percent(fraction)
+
+
+@pytest.mark.parametrize(
+    ("name", "slug", "is_told"),
+    [("Shop", "shop", False), ("Shop", "shop-2", True), ("Shop 2", "shop-2", False)],
+)
+def test_slug_tells_the_later_one_of_a_name_apart(name, slug, is_told):
+    assert phrases.is_namesake(monitor(slug, name=name)) is is_told
 
 
 @given(st.floats(min_value=0, max_value=1, exclude_max=True))
@@ -84,7 +93,7 @@ def test_a_failed_condition_is_a_rung_of_its_own():
 
 
 def test_a_layer_that_the_kind_does_not_name_breaks_where_the_times_end():
-    found = marks({"dns": 1.0, "tcp": 1.0}, Failure("egress", "denied", "…"))
+    found = marks({"dns": 1.0, "tcp": 1.0}, Failure("session", "lost", "…"))
 
     assert found[2] == ("TLS", "fail")
 

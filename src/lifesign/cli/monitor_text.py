@@ -1,5 +1,6 @@
 """Monitors and runs as people read them in a terminal."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -21,13 +22,16 @@ def print_monitors(monitors: Sequence[JSONObject]) -> None:
         note("There are no such monitors. `lifesign monitor add TARGET` adds one.")
         return
     heads = ("STATE", "NAME", "KIND", "TARGET", "FOR", "24 H", "P95", "WHY")
-    emit_table(heads, [_cells(monitor) for monitor in monitors])
+    named = Counter(monitor["name"] for monitor in monitors)
+    emit_table(heads, [_cells(each, is_alone=named[each["name"]] == 1) for each in monitors])
 
 
-def _cells(monitor: JSONObject) -> tuple[str, ...]:
+def _cells(monitor: JSONObject, *, is_alone: bool) -> tuple[str, ...]:
+    """The cells of one line; the slug tells monitors of the same name apart."""
+    name = clean(monitor["name"], _NAME_CHARS)
     return (
         state_word(State(monitor["state"])),
-        clean(monitor["name"], _NAME_CHARS),
+        name if is_alone else f"{name} ({monitor['slug']})",
         monitor["kind"],
         clean(monitor["target"], _TARGET_CHARS),
         age(monitor["since"]),

@@ -1,5 +1,6 @@
 """How the pages speak: sentences, lengths of time, percentages and names of layers."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
@@ -10,6 +11,7 @@ from lifesign.core.messages import AlertState
 from lifesign.core.model import State
 from lifesign.core.wording import span
 from lifesign.service.views import AlertView, Health, MonitorView
+from lifesign.store.monitors import slugify
 
 STATE_WORD = {
     State.UP: "Up",
@@ -214,3 +216,8 @@ def _text(data: Mapping[str, object], *names: str) -> str:
 
 def _state(word: str) -> State | None:
     return State(word) if word in set(State) else None
+
+
+def is_namesake(monitor: MonitorView) -> bool:
+    """Whether another had the name first, so that the slug got a number and has to tell the two apart."""
+    return re.fullmatch(re.escape(slugify(monitor.name)) + r"-\d+", monitor.slug) is not None

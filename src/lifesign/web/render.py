@@ -85,6 +85,7 @@ def _filters() -> dict[str, Callable[..., object]]:
         "lasting": phrases.lasting,
         "state_for": phrases.state_for,
         "note": phrases.note,
+        "namesake": phrases.is_namesake,
         "bounded": bounded,
         "short": partial(bounded, limit=300),
         "clock": clock_text,
