@@ -37,7 +37,7 @@ def test_up_is_exit_code_0_and_each_layer_is_a_line(lifesign, server):
 
     assert code == 0
     assert out.startswith(f"● up  {server.url}")
-    lines = [line.split()[:2] for line in out.splitlines()[2:]]
+    lines = [line.split()[:2] for line in out.split("\n\n")[1].splitlines()]
     names = ["DNS", "TCP", "TLS", "HTTP", "initialize", "initialized", "tools/list"]
     assert lines == [["┄" if name == "TLS" else "●", name] for name in names]
     assert "Probing" in err

@@ -15,6 +15,7 @@ import typer
 from pydantic import BaseModel
 
 from lifesign.cli.output import Colour, clean, emit, emit_json, note, paint, state_word
+from lifesign.cli.probe_facts import told_facts
 from lifesign.clock import SystemClock
 from lifesign.core.condition import Condition, compile_condition
 from lifesign.core.errors import InvalidError
@@ -227,6 +228,11 @@ def _draw(question: Question, finished: Finished) -> None:
     is_drawn = failure is not None and outcome.state is not State.DEGRADED
     rungs = ladder(question.kind.ladder, finished.observation, failure if is_drawn else None)
     _draw_rungs(rungs)
+    facts = list(told_facts(finished.observation.facts))
+    if facts:
+        emit()
+    for label, text in facts:
+        emit(f"  {paint(f'{label:<9}', 'dim')} {text}")
     for check in outcome.checks:
         if not check.holds:
             emit(f"\n  expected  {paint(clean(check.text), 'bold')}")
