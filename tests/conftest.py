@@ -5,9 +5,11 @@ The fence is an audit hook, so it sees every connection that Python's own socket
 
 import socket
 import sys
+from collections.abc import Iterator
 from ipaddress import ip_address
 
 import pytest
+import structlog
 
 import outside
 
@@ -57,3 +59,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("e2e"):
             item.add_marker(pytest.mark.xdist_group("e2e"))
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_at_first() -> Iterator[None]:
+    """What a test (or a command that it ran) set for the logs ends with it."""
+    yield
+    structlog.reset_defaults()

@@ -20,7 +20,9 @@ def test_every_condition_on_the_page_can_be_used() -> None:
     page = (ROOT / "docs/conditions.md").read_text("utf-8")
     examples = re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)
 
-    assert [compile_condition(example).text for example in examples] == examples
+    assert [compile_condition(example).text for example in examples] == [
+        re.sub(r"^(warn|info|fail): ", "", example) for example in examples
+    ]
     assert len(examples) > 8
 
 
