@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from lifesign.bus import Change, Topic
 from lifesign.core.batch import Batch
 from lifesign.core.errors import ConflictError, ForbiddenError, NotFoundError
 from lifesign.core.messages import Alert, AlertState
@@ -47,6 +48,15 @@ async def test_acknowledging_says_who_and_owes_those_who_want_to_hear(house: Pre
     assert "acks" in owed[0].why
     event = (await house.events())[-1]
     assert (event.type, event.data["by"]) == ("alert.acknowledged", "Olga")
+
+
+async def test_the_engine_hears_of_an_acknowledgement(house: Premises) -> None:
+    alert = await firing(house)
+    with house.bus.follow(Topic.CHANGES) as changes:
+        await house.services.alerts.acknowledge(OPERATOR, alert.id, by="Olga")
+        house.bus.close()
+
+        assert [news async for news in changes] == [Change("alert", alert.id, alert.tenant)]
 
 
 async def test_acknowledging_again_changes_nothing(house: Premises) -> None:

@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import pytest
 
+from channels.receivers import smtp_server
 from lifesign.core.errors import ConflictError, ForbiddenError, InvalidError, ReadOnlyError
 from lifesign.core.model import Owner
-from premises import ADMIN, OPERATOR, READER, Premises
+from premises import ADMIN, OPERATOR, READER, Premises, open_premises
 
 HOOK = {"name": "hook", "kind": "webhook", "settings": {"url": "http://127.0.0.1:9/hook"}}
 
@@ -116,3 +119,20 @@ async def test_channels_are_for_admins_and_the_files_are_the_files(house: Premis
         await house.services.channels.test(OPERATOR, added.id)
     with pytest.raises(ReadOnlyError):
         await house.services.channels.update(ADMIN, added.id, {"name": "x"}, owner=Owner.WEB)
+
+
+async def test_a_test_mail_goes_through_the_operators_server(tmp_path: Path) -> None:
+    async with smtp_server() as mailbox:
+        smtp = {
+            "host": "127.0.0.1",
+            "port": mailbox.port,
+            "security": "none",
+            "sender": "life@example.org",
+        }
+        async with open_premises(tmp_path, smtp=smtp) as house:
+            draft = {"name": "mail", "kind": "email", "settings": {"to": ["ops@example.org"]}}
+            added = await house.services.channels.add(ADMIN, draft, owner=Owner.API)
+            result = await house.services.channels.test(ADMIN, added.id)
+
+    assert result.delivered, result.detail
+    assert len(mailbox.mails) == 1

@@ -58,6 +58,7 @@ class Alerts:
             )
         if alert.state is AlertState.FIRING:
             await self._news.commit(await self._acknowledgement(scope, alert, monitor, by=by))
+            await self._news.alert_changed(scope, alert.id)
         return await self.get(scope, id)
 
     async def deliveries(self, scope: Scope, id: str) -> tuple[DeliveryView, ...]:

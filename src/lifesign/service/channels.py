@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from lifesign.bus import ChangeOf
 from lifesign.channels.registry import ChannelContext, ChannelKind, ChannelKinds, Message
 from lifesign.clock import Clock
+from lifesign.config.model import SMTPConfig
 from lifesign.config.problems import nearest
 from lifesign.core.errors import ConflictError, InvalidError
 from lifesign.core.messages import Channel
@@ -71,6 +72,7 @@ class Channels(Routes):
         kinds: ChannelKinds,
         monitor_kinds: Kinds,
         net: Net,
+        smtp: SMTPConfig,
         config_file: str,
     ) -> None:
         super().__init__(
@@ -79,6 +81,7 @@ class Channels(Routes):
         self._clock = clock
         self._kinds = kinds
         self._net = net
+        self._smtp = smtp
         self._testing = 0
 
     def kinds(self) -> ChannelKinds:
@@ -218,7 +221,7 @@ class Channels(Routes):
             raise ConflictError("Many test messages are under way.", remedy="Try again soon.")
         began_s = self._clock.monotonic()
         deadline = asyncio.get_running_loop().time() + TEST_TIMEOUT_S
-        ctx = ChannelContext(net=self._net, clock=self._clock, deadline=deadline)
+        ctx = ChannelContext(net=self._net, clock=self._clock, deadline=deadline, smtp=self._smtp)
         self._testing += 1
         try:
             async with asyncio.timeout_at(deadline + 0.5):

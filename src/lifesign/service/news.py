@@ -65,6 +65,10 @@ class News:
         for event in events:
             await self._bus.publish(Topic.EVENTS, event)
 
+    async def alert_changed(self, scope: Scope, alert_id: str) -> None:
+        """Tell the engine that a person acted on an alert, so that it goes on from there."""
+        await self._bus.publish(Topic.CHANGES, Change("alert", alert_id, scope.tenant))
+
     async def ask_for_run(self, scope: Scope, monitor_id: str) -> None:
         """Ask the engine to check a monitor at once."""
         change = Change("monitor", monitor_id, scope.tenant, ChangeOf.RUN)

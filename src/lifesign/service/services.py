@@ -70,7 +70,7 @@ def build_services(
         alerts=Alerts(store=store, clock=clock, news=news),
         channels=Channels(
             store=store, clock=clock, news=news, kinds=channel_kinds, monitor_kinds=kinds, net=net,
-            config_file=file,
+            smtp=config.smtp, config_file=file,
         ),
         people=People(store=store, clock=clock),
         status=Status(store=store, clock=clock, gauges=engine_gauges, engine_problems=engine_problems, database_file=database),
