@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from e2e.processes import until
 from lifesign.cli.main import execute
 
 START_DEADLINE_S = 30.0
@@ -74,12 +74,13 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def _announced(process: "subprocess.Popen[bytes]", data: Path) -> Running:
-    deadline = time.monotonic() + START_DEADLINE_S
     file = data / "daemon.json"
-    while not file.exists():
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            pytest.fail(f"The daemon did not start: {process.communicate()[1].decode()}")
-        time.sleep(0.02)
+    until(
+        lambda: file.exists() or process.poll() is not None,
+        within=START_DEADLINE_S,
+        what="the daemon to say where it is",
+    )
+    if not file.exists():
+        pytest.fail(f"The daemon did not start: {process.communicate()[1].decode()}")
     said = json.loads(file.read_text())
     return Running(data, said["url"], said["token"])
