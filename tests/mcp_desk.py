@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 from lifesign.core.errors import ConflictError, InvalidError, NotFoundError, UnauthenticatedError
 from lifesign.core.messages import AlertState
 from lifesign.core.model import Check, Failure, Owner, Policy, Reason, Severity, State
+from lifesign.core.paging import Page
 from lifesign.core.scope import Grant, Scope
 from lifesign.service.access import require
 from lifesign.service.services import Services
@@ -20,7 +21,6 @@ from lifesign.service.views import (
     HeartbeatView,
     HistoryView,
     MonitorView,
-    Page,
     RunView,
     SeriesPoint,
 )

@@ -11,15 +11,9 @@ from lifesign.core.model import (
     Owner,
     State,
 )
+from lifesign.core.paging import Page
 from lifesign.core.scope import Scope
-from lifesign.service.views import (
-    DayView,
-    HistoryView,
-    MonitorView,
-    Page,
-    RunView,
-    SeriesPoint,
-)
+from lifesign.service.views import DayView, HistoryView, MonitorView, RunView, SeriesPoint
 from lifesign.store.values import MonitorQuery
 from web.fake_kinds import NOW
 from web.scene import monitor, monitors_of_the_scene

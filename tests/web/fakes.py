@@ -12,18 +12,11 @@ from lifesign.core.batch import Event
 from lifesign.core.errors import InvalidError, NotFoundError, UnauthenticatedError
 from lifesign.core.messages import AlertEvent, AlertState, Route
 from lifesign.core.model import Check, Failure, Owner, Reason, Severity, State
+from lifesign.core.paging import Page
 from lifesign.core.scope import Grant, Scope
 from lifesign.service.channels import DeliveryResult
 from lifesign.service.services import Services
-from lifesign.service.views import (
-    AlertView,
-    ChannelView,
-    DeliveryView,
-    Health,
-    Page,
-    TokenView,
-    Trial,
-)
+from lifesign.service.views import AlertView, ChannelView, DeliveryView, Health, TokenView, Trial
 from lifesign.store.values import AlertQuery
 from web.fake_kinds import (
     NASTY,

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
-from lifesign.service.views import Page
+from lifesign.core.paging import Page
 
 View = TypeVar("View")
 Row = TypeVar("Row", bound=BaseModel)

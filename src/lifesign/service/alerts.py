@@ -8,11 +8,12 @@ from lifesign.core.batch import Batch, Event
 from lifesign.core.errors import ConflictError, NotFoundError
 from lifesign.core.messages import Alert, AlertEvent, AlertState, Delivery
 from lifesign.core.model import Monitor
+from lifesign.core.paging import Page
 from lifesign.core.routing import deliveries
 from lifesign.core.scope import Grant, Scope
 from lifesign.service.access import require
 from lifesign.service.news import News
-from lifesign.service.views import AlertView, DeliveryView, Page
+from lifesign.service.views import AlertView, DeliveryView
 from lifesign.store import Store
 from lifesign.store.values import AlertQuery
 

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from lifesign.clock import Clock
 from lifesign.core.errors import InvalidError
 from lifesign.core.model import State
+from lifesign.core.paging import Page
 from lifesign.core.scope import Grant, Scope
 from lifesign.service.access import require
 from lifesign.service.monitor_views import run_view
-from lifesign.service.views import DayView, HistoryView, Page, RunView, SeriesPoint
+from lifesign.service.views import DayView, HistoryView, RunView, SeriesPoint
 from lifesign.store import Store
 from lifesign.store.values import Bucket, DayBar
 

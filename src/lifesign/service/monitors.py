@@ -8,6 +8,7 @@ from lifesign.bus import ChangeOf
 from lifesign.clock import Clock
 from lifesign.core.errors import ConflictError, InvalidError
 from lifesign.core.model import Monitor, Owner, State
+from lifesign.core.paging import Page
 from lifesign.core.scope import Grant, Scope
 from lifesign.service.access import require, require_writable
 from lifesign.service.drafts import DraftReader
@@ -17,14 +18,7 @@ from lifesign.service.monitor_views import MonitorViews
 from lifesign.service.news import News
 from lifesign.service.pings import PingAddresses
 from lifesign.service.sightings import Sightings
-from lifesign.service.views import (
-    CertificateView,
-    HeartbeatView,
-    HistoryView,
-    MonitorView,
-    Page,
-    RunView,
-)
+from lifesign.service.views import CertificateView, HeartbeatView, HistoryView, MonitorView, RunView
 from lifesign.store import Store
 from lifesign.store.values import MonitorQuery, MonitorRow
 

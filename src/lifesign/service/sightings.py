@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 
 from lifesign.clock import Clock
 from lifesign.core.errors import InvalidError
+from lifesign.core.paging import Page
 from lifesign.core.scope import Scope
 from lifesign.service.monitor_views import MonitorViews
-from lifesign.service.views import CertificateView, HeartbeatView, MonitorView, Page
+from lifesign.service.views import CertificateView, HeartbeatView, MonitorView
 from lifesign.store import MAX_LIMIT, Store
 from lifesign.store.values import MonitorQuery, MonitorRow
 

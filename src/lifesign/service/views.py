@@ -3,21 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, TypeVar
 
 from lifesign.core.messages import Alert, AlertState
 from lifesign.core.model import Check, Failure, Finding, Owner, Policy, Severity, State
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """One page of a listing; `next_cursor` is opaque and absent on the last page."""
-
-    items: tuple[T, ...]
-    next_cursor: str | None = None
-    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from sqlalchemy import and_, select, update
 from lifesign.core.errors import ConflictError, NotFoundError
 from lifesign.core.messages import Alert, AlertState
 from lifesign.core.model import Severity
+from lifesign.core.paging import Page
 from lifesign.core.scope import Scope
 from lifesign.store import tables as t
 from lifesign.store.columns import from_us, to_us
@@ -14,7 +15,7 @@ from lifesign.store.cursors import after, bounded, decode_cursor, encode_cursor
 from lifesign.store.repository import Repository
 from lifesign.store.rows import alert_of, attempt_of, delivery_of
 from lifesign.store.tenancy import within
-from lifesign.store.values import AlertQuery, DeliveryLog, Page
+from lifesign.store.values import AlertQuery, DeliveryLog
 
 
 class AlertRepository(Repository):

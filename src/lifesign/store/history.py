@@ -7,6 +7,7 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lifesign.core.model import State, Transition
+from lifesign.core.paging import Page
 from lifesign.core.rollup import Summary, seconds_by_state, uptime_ratio
 from lifesign.core.scope import Scope
 from lifesign.store import tables as t
@@ -28,7 +29,7 @@ from lifesign.store.summaries import (
     read_progress,
 )
 from lifesign.store.tenancy import within
-from lifesign.store.values import Bucket, DayBar, Digest, Page, Percentiles, StoredRun, Uptime
+from lifesign.store.values import Bucket, DayBar, Digest, Percentiles, StoredRun, Uptime
 
 _DAY = timedelta(days=1)
 

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lifesign.core.errors import ConflictError, NotFoundError, StaleError
 from lifesign.core.model import Monitor, MonitorState, State
+from lifesign.core.paging import Page
 from lifesign.core.scope import Scope
 from lifesign.store import tables as t
 from lifesign.store.codes import CODE_STATE, RANK, STATE_CODE
@@ -22,7 +23,7 @@ from lifesign.store.cursors import after, bounded, decode_cursor, encode_cursor
 from lifesign.store.repository import Repository
 from lifesign.store.rows import monitor_columns, monitor_of, run_of, state_of
 from lifesign.store.tenancy import within
-from lifesign.store.values import MonitorQuery, MonitorRow, Page, StoredRun
+from lifesign.store.values import MonitorQuery, MonitorRow, StoredRun
 
 _MONITOR_DATA = (
     t.monitor_states,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Generic, Literal, TypeVar
+from typing import Literal
 
 from lifesign.core.batch import Ping
 from lifesign.core.messages import AlertState, Attempt, Delivery
@@ -19,17 +19,7 @@ from lifesign.core.model import (
 )
 from lifesign.core.scope import Grant
 
-T = TypeVar("T")
-
 Sort = Literal["worst", "name", "kind"]
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """One page of a listing; `next_cursor` is opaque and absent on the last page."""
-
-    items: tuple[T, ...]
-    next_cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

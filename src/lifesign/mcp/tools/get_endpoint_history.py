@@ -7,12 +7,13 @@ from pydantic import BaseModel, Field
 
 from lifesign.core.errors import InvalidError
 from lifesign.core.model import State
+from lifesign.core.paging import Page
 from lifesign.core.units import parse_duration
 from lifesign.mcp.arguments import Cursor, Limit, MonitorId
 from lifesign.mcp.paging import ROOM_CHARS, Slice, read_slice
 from lifesign.mcp.registry import Call, tool
 from lifesign.mcp.results import Fraction, Listing, MonitorRow, RunRow, rounded
-from lifesign.service.views import HistoryView, Page, RunView, SeriesPoint
+from lifesign.service.views import HistoryView, RunView, SeriesPoint
 
 _LONGEST = timedelta(days=90)
 _POINTS = 24

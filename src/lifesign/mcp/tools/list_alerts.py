@@ -6,11 +6,12 @@ from pydantic import Field
 
 from lifesign.core.messages import AlertState
 from lifesign.core.model import Severity
+from lifesign.core.paging import Page
 from lifesign.mcp.arguments import Cursor, Limit
 from lifesign.mcp.paging import read_slice
 from lifesign.mcp.registry import Call, tool
 from lifesign.mcp.results import AlertRow, Listing
-from lifesign.service.views import AlertView, Page
+from lifesign.service.views import AlertView
 from lifesign.store.values import AlertQuery
 
 _OPEN = (AlertState.FIRING, AlertState.ACKNOWLEDGED)

@@ -5,11 +5,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from lifesign.core.paging import Page
 from lifesign.mcp.arguments import Cursor, Limit
 from lifesign.mcp.paging import read_slice
 from lifesign.mcp.registry import Call, tool
 from lifesign.mcp.results import Listing, bounded, rounded
-from lifesign.service.views import CertificateView, Page
+from lifesign.service.views import CertificateView
 
 _TEXT_CHARS = 200
 _MOST_NAMES = 10

@@ -6,11 +6,12 @@ from typing import Annotated
 from pydantic import Field
 
 from lifesign.core.model import State
+from lifesign.core.paging import Page
 from lifesign.mcp.arguments import Cursor, Limit
 from lifesign.mcp.paging import read_slice
 from lifesign.mcp.registry import Call, tool
 from lifesign.mcp.results import Listing, MonitorRow
-from lifesign.service.views import HeartbeatView, Page
+from lifesign.service.views import HeartbeatView
 
 
 class HeartbeatRow(MonitorRow):
