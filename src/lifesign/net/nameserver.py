@@ -18,9 +18,21 @@ class _Exchange(asyncio.DatagramProtocol):
         self._question = question
         self._wire = question.to_wire()
         self._done = done
+        self._transport: asyncio.DatagramTransport | None = None
+        self._is_over = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        cast("asyncio.DatagramTransport", transport).sendto(self._wire)
+        self._transport = cast("asyncio.DatagramTransport", transport)
+        if self._is_over:
+            self._transport.abort()
+        else:
+            self._transport.sendto(self._wire)
+
+    def end(self) -> None:
+        """Give the socket back, also one that is still being made: uvloop forgets it when its maker is cancelled."""
+        self._is_over = True
+        if self._transport is not None:
+            self._transport.abort()
 
     def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002
         # The socket is connected, so only the asked server can answer; the id must match as well.
@@ -55,18 +67,14 @@ async def ask(
 async def _over_udp(question: dns.message.QueryMessage, server: Server) -> bytes:
     loop = asyncio.get_running_loop()
     done: asyncio.Future[bytes] = loop.create_future()
-    transport, _ = await loop.create_datagram_endpoint(
-        lambda: _Exchange(question, done), remote_addr=server
-    )
+    # It may fail after its waiter went away, even while the socket is being made: that is no forgotten error.
+    done.add_done_callback(lambda failed: failed.cancelled() or failed.exception())
+    exchange = _Exchange(question, done)
     try:
+        await loop.create_datagram_endpoint(lambda: exchange, remote_addr=server)
         return await done
     finally:
-        transport.abort()
-        # A future that failed after its waiter went away must not be reported as forgotten.
-        if done.done() and not done.cancelled():
-            done.exception()
-        else:
-            done.cancel()
+        exchange.end()
 
 
 async def _over_tcp(question: dns.message.QueryMessage, server: Server) -> bytes:
