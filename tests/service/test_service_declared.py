@@ -47,6 +47,8 @@ async def test_file_is_made_so_and_owns_what_it_names(house: Premises, path: Pat
     assert applied == Applied(added=4)
     assert (shop.interval_s, shop.policy.confirmations, shop.policy.recheck_s) == (120, 5, 4)
     assert (shop.owner, shop.read_only, channel.read_only) == (Owner.FILE, True, True)
+    told = [event.data["slug"] for event in await house.events() if event.type == "monitor.added"]
+    assert told == ["shop", "backup"]
     assert (route.channels, route.monitors) == ((channel.id,), (shop.id,))
 
 
@@ -155,3 +157,15 @@ async def test_route_that_could_never_match_is_refused(
         await apply(house, path, file.replace("channels: [Hook]", written))
 
     assert str(caught.value) == f"{path}{problem}"
+
+
+async def test_two_jobs_of_a_file_cannot_share_a_ping_key(house: Premises, path: Path) -> None:
+    job = (
+        "  - {name: %s, kind: heartbeat, settings: {uuid: 7f000000-0000-4000-8000-000000000001}}\n"
+    )
+    text = "monitors:\n" + job % "one" + job % "two"
+
+    with pytest.raises(ConfigError, match="ping key of two"):
+        await apply(house, path, text)
+
+    assert (await house.services.monitors.list(ADMIN, MonitorQuery())).items == ()

@@ -248,7 +248,8 @@ class _Sync:
             if old is not None and old.kind in self._services.kinds:
                 model = self._services.kinds[old.kind].settings
                 drafts[id]["settings"] = with_made(model, monitor.settings, old.settings)
-        added, changed = await api.declare(self._scope, drafts, stored)
+        with _placed(self._loaded, ("monitors",)):
+            added, changed = await api.declare(self._scope, drafts, stored)
         self.added += added
         self.changed += changed
         gone = [monitor for id, monitor in stored.items() if id not in drafts]

@@ -52,13 +52,7 @@ class Monitors:
     ) -> MonitorView:
         """A new monitor. Raises InvalidError with problems, ConflictError when a ping key is taken."""
         require(scope, Grant.ADMIN)
-        now = self._clock.now()
-        base = Monitor(
-            id=id or new_id("mon"), name="", kind="", settings={}, tenant=scope.tenant, owner=owner,
-            created_at=now, updated_at=now,
-        )  # fmt: skip
-        monitor = self._reader.new(draft, base=base).monitor
-        self._check_ping_key(monitor)
+        monitor = self._drawn_up(scope, id or new_id("mon"), draft, owner=owner)
         stored = await self._store.monitors.add(scope, monitor)
         return await self._saved(scope, stored, "monitor.added")
 
@@ -73,11 +67,15 @@ class Monitors:
         Thousands are written in one transaction; what is already as the file says is left alone.
         """
         require(scope, Grant.ADMIN)
-        new = [self._drawn_up(scope, id, draft) for id, draft in drafts.items() if id not in stored]
-        for monitor in await self._store.monitors.add_all(scope, new) if new else ():
-            self._addresses.learn(monitor)
+        new = []
+        for id, draft in drafts.items():
+            if id not in stored:
+                new.append(self._drawn_up(scope, id, draft, owner=Owner.FILE))
+                # Known at once, so that the next one of the file cannot have the same ping key.
+                self._addresses.learn(new[-1])
         if new:
-            await self._news.tell_of_many(scope, "monitor.added", {m.id: _named(m) for m in new})
+            added = await self._store.monitors.add_all(scope, new)
+            await self._news.tell_of_many(scope, "monitor.added", {m.id: _named(m) for m in added})
         changed = 0
         for id, draft in drafts.items():
             if id in stored:
@@ -94,10 +92,12 @@ class Monitors:
         if gone:
             await self._news.tell_of_many(scope, "monitor.removed", {m.id: _named(m) for m in gone})
 
-    def _drawn_up(self, scope: Scope, id: str, draft: Mapping[str, object]) -> Monitor:
+    def _drawn_up(
+        self, scope: Scope, id: str, draft: Mapping[str, object], *, owner: Owner
+    ) -> Monitor:
         now = self._clock.now()
         base = Monitor(
-            id=id, name="", kind="", settings={}, tenant=scope.tenant, owner=Owner.FILE,
+            id=id, name="", kind="", settings={}, tenant=scope.tenant, owner=owner,
             created_at=now, updated_at=now,
         )  # fmt: skip
         monitor = self._reader.new(draft, base=base).monitor
@@ -284,7 +284,7 @@ class Monitors:
         if not self._addresses.is_free_for(monitor):
             reason = "is the ping key of another monitor"
             raise InvalidError(
-                f"The ping key {reason}.", problems=(("settings.uuid", reason),),
+                f"The ping key of {monitor.name} {reason}.", problems=(("settings.uuid", reason),),
                 remedy="Leave it out: a new one is made.",
             )  # fmt: skip
 
