@@ -25,9 +25,59 @@ class AlertChange:
     event: AlertEvent | None
 
 
-def alert_key(monitor_id: str) -> str:
-    """The stable key of a monitor's own alert."""
-    return f"monitor/{monitor_id}"
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """A matter that is told beside a monitor's state and without changing it: drift, latency, a credential.
+
+    `topic` keys its alert (`drift/<monitor id>`); `title` follows the monitor's name in the alert's one line.
+    """
+
+    topic: str
+    severity: Severity
+    title: str
+    failure: Failure
+
+
+def alert_key(monitor_id: str, topic: str = "monitor") -> str:
+    """The stable key of a monitor's own alert, or of one of its concerns."""
+    return f"{topic}/{monitor_id}"
+
+
+def follow_concern(
+    open_alert: Alert | None,
+    *,
+    monitor: Monitor,
+    concern: Concern | None,
+    at: datetime,
+    new_id: str,
+) -> AlertChange | None:
+    """What a concern, or its end (None), does to its alert; None when nothing changes.
+
+    It fires, escalates when it becomes more severe, has its text follow otherwise, and resolves when it is gone.
+    """
+    if concern is None:
+        return None if open_alert is None else resolve(open_alert, at=at)
+    title = f"{monitor.name}: {concern.title}"
+    if open_alert is None:
+        alert = Alert(
+            id=new_id,
+            key=alert_key(monitor.id, concern.topic),
+            monitor_id=monitor.id,
+            tenant=monitor.tenant,
+            severity=concern.severity,
+            title=title,
+            failure=concern.failure,
+            opened_at=at,
+            updated_at=at,
+        )
+        return AlertChange(alert, AlertEvent.FIRED)
+    escalated = concern.severity.rank > open_alert.severity.rank
+    severity = concern.severity if escalated else open_alert.severity
+    after = replace(open_alert, severity=severity, title=title, failure=concern.failure)
+    if after == open_alert:
+        return None
+    event = AlertEvent.ESCALATED if escalated else None
+    return AlertChange(replace(after, updated_at=at), event)
 
 
 def follow(

@@ -73,6 +73,9 @@ class Reason(StrEnum):
     SCHEMA_DRIFT = "schema_drift"
     AUTH_WALLED = "auth_walled"
     CANARY_FAILED = "canary_failed"
+    HEALTH_CHECK_FAILED = "health_check_failed"
+    LATENCY_DEGRADED = "latency_degraded"
+    CREDENTIAL_EXPIRED = "credential_expired"
     CONDITION_FAILED = "condition_failed"
     MISSED = "missed"
     REPORTED_FAILURE = "reported_failure"
@@ -84,8 +87,9 @@ class Reason(StrEnum):
 class Failure:
     """The first thing that is wrong: a broken layer, a code within it, and what to do.
 
-    `layer` is one of dns, tcp, tls, http, auth, jsonrpc, initialize, tools_list, tools_call, session,
-    heartbeat, condition, egress, internal. `message` says what was tried, on what and what happened;
+    `layer` is one of dns, tcp, tls, http, auth, credential, jsonrpc, discover, initialize, version, tools_list,
+    shape, tools_call, resources, prompts, completion, session, stdio, health_url, latency, drift, heartbeat,
+    condition, egress, internal. `message` says what was tried, on what and what happened;
     `remedy` what to do. Neither may hold a secret, URL userinfo or a raw body. `evidence` is at most
     2 kB of redacted proof.
     """
@@ -96,6 +100,11 @@ class Failure:
     reason: Reason = Reason.PROTOCOL_ERROR
     remedy: str = ""
     evidence: str = ""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is our own fault (a bug, a credential of ours that ran out): nothing is known of the target."""
+        return self.layer in {"internal", "credential"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +119,27 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Surface:
+    """What a watched thing publishes and others rely on (an MCP server's tools, resources, prompts), by content.
+
+    `digest` names the whole, `hashes` its parts (`names`, `struct`, `contract`, `full`, `tools`, `surface`). `document`
+    is the canonical JSON that `digest` is made of; it is None while it is the one that this process handed over before.
+    `audience` is a fingerprint of the credential it was shown to, empty for anybody.
+    """
+
+    digest: str
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    document: bytes | None = None
+    audience: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """What one probe saw. It holds facts and never an opinion about them.
 
     `phases_ms` keeps the order in which the layers ran; a layer that was not reached is absent.
     `content` is what conditions may look into (body, headers, decoded JSON) but what is never stored.
+    `surface` is what the target publishes, when its kind knows of such a thing and it could be read whole.
     """
 
     facts: Facts = field(default_factory=dict)
@@ -122,6 +147,7 @@ class Observation:
     failure: Failure | None = None
     findings: tuple[Finding, ...] = ()
     content: Mapping[str, object] = field(default_factory=dict)
+    surface: Surface | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +196,9 @@ class Policy:
     `confirmations` failed slots in a row make a monitor down, `recoveries` good ones bring it back.
     A first failure is run again after `recheck_s`. `quorum` regions must agree (capped at the number
     that reported). More than `flap_changes` changes of outcome within the last `flap_window` slots is
-    flapping (0 turns it off). `degraded_ms`: slower than this is degraded.
+    flapping (0 turns it off). `degraded_ms`: slower than this is degraded. A changed surface becomes the new
+    baseline by itself after `drift_accept_s` (None: only when somebody accepts it). A p95 of more than
+    `latency_factor` times its baseline for three periods is told (None turns it off).
     """
 
     confirmations: int = 3
@@ -180,6 +208,8 @@ class Policy:
     flap_changes: int = 6
     flap_window: int = 20
     degraded_ms: float | None = None
+    drift_accept_s: float | None = 86_400.0
+    latency_factor: float | None = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,12 +44,12 @@ def assess(
 ) -> Outcome:
     """Judge one observation on its own; every condition is held, so that all the found values show.
 
-    A failure of the probe is down, unless its layer is `internal`: our own fault is unknown. Conditions are
+    A failure of the probe is down, unless it is our own: then nothing is known. Conditions are
     not held when the probe failed: their facts are missing for a reason that is already told.
     """
     failure = observation.failure
     if failure is not None:
-        return Outcome(State.UNKNOWN if failure.layer == "internal" else State.DOWN, failure)
+        return Outcome(State.UNKNOWN if failure.is_ours else State.DOWN, failure)
     checks = tuple([condition.hold(observation) for condition in conditions])
     broken = [check for check in checks if not check.holds]
     if broken:

@@ -1,0 +1,32 @@
+"""What one run fills in as it goes; it becomes the observation however far the run got."""
+
+from dataclasses import dataclass, field
+
+from lifesign.core.model import Failure, Finding, Level
+from lifesign.probes.mcp.codes import CODES
+
+
+@dataclass(slots=True)
+class Sheet:
+    """Facts by dotted name, milliseconds by phase in the order they ran, findings in the order they were met."""
+
+    facts: dict[str, object] = field(default_factory=dict)
+    phases: dict[str, float] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+    def find(self, level: Level, layer: str, code: str, message: str) -> None:
+        """Note a finding with the remedy of its code, once: what several checks see is told by the first."""
+        finding = found(level, layer, code, message)
+        if finding not in self.findings:
+            self.findings.append(finding)
+
+
+def found(level: Level, layer: str, code: str, message: str) -> Finding:
+    """A finding with the remedy of its code."""
+    return Finding(level, layer, code, message, CODES[layer, code].remedy)
+
+
+def failed(layer: str, code: str, message: str, *, evidence: str = "", remedy: str = "") -> Failure:
+    """A failure with the reason and, unless a better one is given, the remedy of its code."""
+    entry = CODES[layer, code]
+    return Failure(layer, code, message, entry.reason, remedy or entry.remedy, evidence)
