@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lifesign.probes.mcp.sse import EventReader, ServerEvent
+from lifesign.probes.mcp.client.sse import EventReader, ServerEvent
 
 texts = st.text(
     st.characters(blacklist_characters="\r\n", blacklist_categories=["Cs"]), max_size=30

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lifesign.probes.mcp.shapes import (
+from lifesign.probes.mcp.checks.shapes import (
     Greeting,
     ToolPage,
     find_tool_problems,
     read_greeting,
     read_tools,
 )
-from lifesign.probes.mcp.wire import (
+from lifesign.probes.mcp.client.wire import (
     FIRST_LIST,
     Fault,
     Result,

@@ -18,12 +18,12 @@ from lifesign import __version__
 from lifesign.core.model import Failure, Finding, Level, Observation
 from lifesign.net.facts import tls_facts
 from lifesign.net.failures import NetError
-from lifesign.probes.mcp.answers import Answer, Exchange, judge_answer
+from lifesign.probes.mcp.client.answers import Answer, Exchange, judge_answer
 from lifesign.probes.mcp.plan import Plan
 from lifesign.probes.mcp.settings import MCPFacts, MCPSettings, guess, implied, target
-from lifesign.probes.mcp.shapes import Greeting, find_tool_problems, read_greeting, read_tools
-from lifesign.probes.mcp.talk import Conversation, elapsed_ms
-from lifesign.probes.mcp.wire import (
+from lifesign.probes.mcp.checks.shapes import Greeting, find_tool_problems, read_greeting, read_tools
+from lifesign.probes.mcp.client.http import Conversation, elapsed_ms
+from lifesign.probes.mcp.client.wire import (
     FIRST_LIST,
     FIRST_LIST_ID,
     INITIALIZE_ID,

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from lifesign.core.model import Finding, Level
-from lifesign.probes.mcp.wire import Fault
+from lifesign.probes.mcp.client.wire import Fault
 
 MAX_NAMED = 3
 """How many tools a finding names before it only counts."""

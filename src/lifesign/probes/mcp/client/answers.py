@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from lifesign.core.model import Failure, Reason
-from lifesign.probes.mcp.wire import Fault, Reply, RPCError
+from lifesign.probes.mcp.client.wire import Fault, Reply, RPCError
 
 EVIDENCE_CHARS = 1000
 """At most this many characters of an answer are kept; in UTF-8 that is under 2 kB for most scripts."""

@@ -12,10 +12,10 @@ from lifesign.net.access import Net
 from lifesign.net.chain import PeerChain
 from lifesign.net.failures import NetError
 from lifesign.net.http import URL, HTTPConnection, Request, StreamedResponse, URLError
-from lifesign.probes.mcp.answers import Answer, Exchange
+from lifesign.probes.mcp.client.answers import Answer, Exchange
 from lifesign.probes.mcp.plan import Plan
-from lifesign.probes.mcp.sse import EventReader
-from lifesign.probes.mcp.wire import Fault, Reply, read_event, read_reply
+from lifesign.probes.mcp.client.sse import EventReader
+from lifesign.probes.mcp.client.wire import Fault, Reply, read_event, read_reply
 
 MAX_ANSWER = 4 * 1024 * 1024
 """The largest answer that is read: a hundred times a rich tool list."""

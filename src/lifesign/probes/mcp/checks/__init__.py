@@ -1,0 +1,1 @@
+"""What is looked at once the handshake holds: one module an idea."""

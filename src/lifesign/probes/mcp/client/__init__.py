@@ -1,0 +1,1 @@
+"""Speaks the Model Context Protocol, every revision and transport, and judges nothing."""
