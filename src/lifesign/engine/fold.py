@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from lifesign.core import alerting, routing
-from lifesign.core.alerting import AlertChange
+from lifesign.core.alerting import AlertChange, Concern
 from lifesign.core.batch import Batch, Event
 from lifesign.core.messages import Alert, AlertEvent, AlertState, Delivery
 from lifesign.core.model import Failure, Monitor, MonitorState, Run, State, Transition
@@ -74,6 +74,22 @@ class Fold:
             monitor_id=monitor.id, tenant=monitor.tenant, at=at, before=before.state, after=state
         )
         self._settle(monitor, after, transition=transition, at=at)
+
+    def concern(
+        self, monitor: Monitor, topic: str, concern: Concern | None, *, at: datetime
+    ) -> None:
+        """Say how a matter beside the monitor's state stands; None when there is nothing (any more) to tell.
+
+        It may be called at every run: what is said already is not said again, and nothing is written for it.
+        """
+        known = self._open_alert(alerting.alert_key(monitor.id, topic))
+        if known is None and concern is None:
+            return
+        change = alerting.follow_concern(
+            known, monitor=monitor, concern=concern, at=at, new_id=self.new_id()
+        )
+        if change is not None:
+            self._owe(monitor, change, at=at)
 
     def _state(self, monitor: Monitor, at: datetime) -> MonitorState:
         known = self.states.get(monitor.id) or self.memory.states.get(monitor.id)

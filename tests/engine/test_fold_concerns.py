@@ -1,0 +1,88 @@
+"""Concerns: matters beside a monitor's state, told once, followed and ended."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+
+import pytest
+
+from engine.workshop import Stage, monitor
+from lifesign.clock import SystemClock
+from lifesign.core.alerting import Concern
+from lifesign.core.messages import AlertState
+from lifesign.core.model import Failure, Severity, State
+from lifesign.engine.fold import Fold
+from lifesign.engine.watch import Compiler, Memory
+
+AT = SystemClock().now()
+WATCHED = monitor()
+SLOW = Concern(
+    "latency",
+    Severity.LOW,
+    "slower than usual",
+    Failure("latency", "slow", "The p95 is 3 times its baseline."),
+)
+
+
+@pytest.fixture
+def memory() -> Memory:
+    return Memory(watched={WATCHED.id: Compiler(Stage().kinds()).ready(WATCHED)})
+
+
+@pytest.fixture
+def folds(memory: Memory) -> Iterator[Fold]:
+    numbers = count(1)
+    return (Fold(memory, lambda: f"alr_{next(numbers)}") for _ in count())
+
+
+def test_a_concern_fires_once_and_says_nothing_while_it_stays(
+    folds: Iterator[Fold], memory: Memory
+) -> None:
+    first = next(folds)
+    first.concern(WATCHED, "latency", SLOW, at=AT)
+    first.concern(WATCHED, "latency", SLOW, at=AT)
+    first.apply()
+    second = next(folds)
+    second.concern(WATCHED, "latency", SLOW, at=AT)
+
+    assert [event.type for event in first.batch().events] == ["alert.fired"]
+    assert list(memory.alerts) == ["latency/m1"]
+    assert second.batch().alerts == ()
+    assert second.batch().events == ()
+
+
+def test_a_concern_that_is_over_resolves_its_alert(folds: Iterator[Fold], memory: Memory) -> None:
+    first, second = next(folds), next(folds)
+    first.concern(WATCHED, "latency", SLOW, at=AT)
+    first.apply()
+    second.concern(WATCHED, "latency", None, at=AT)
+    second.apply()
+
+    assert [alert.state for alert in second.batch().alerts] == [AlertState.RESOLVED]
+    assert memory.alerts == {}
+
+
+def test_nothing_to_tell_is_nothing(folds: Iterator[Fold]) -> None:
+    fold = next(folds)
+    fold.concern(WATCHED, "latency", None, at=AT)
+
+    assert fold.batch().alerts == ()
+
+
+def test_a_concern_that_becomes_worse_is_told_again(folds: Iterator[Fold]) -> None:
+    fold = next(folds)
+    fold.concern(WATCHED, "latency", SLOW, at=AT)
+    fold.concern(WATCHED, "latency", replace(SLOW, severity=Severity.HIGH), at=AT)
+
+    assert [event.type for event in fold.batch().events] == ["alert.fired", "alert.escalated"]
+    assert len(fold.batch().alerts) == 1
+
+
+def test_a_pause_leaves_concerns_alone(folds: Iterator[Fold], memory: Memory) -> None:
+    first, second = next(folds), next(folds)
+    first.concern(WATCHED, "latency", SLOW, at=AT)
+    first.apply()
+    second.impose(WATCHED, State.PAUSED, at=AT)
+    second.apply()
+
+    assert list(memory.alerts) == ["latency/m1"]
