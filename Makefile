@@ -5,7 +5,7 @@ PYTHON ?= $(or $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 
 	$(if $(shell $(p) -c 'import sys; print(sys.version_info >= (3, 11) or "")' 2>/dev/null),$(p)))),python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
-FOREIGN := build/foreign
+FOREIGN := build/foreign build/foreign-modern
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --require-virtualenv
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
 
@@ -43,9 +43,10 @@ lock: ## pin the dependencies anew (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv. Install it with: pip install uv" >&2; exit 1; }
 	$(LOCK) --all-extras --group build pyproject.toml -o requirements/serve.txt
 	$(LOCK) --all-extras --group build --group dev pyproject.toml -o requirements/dev.txt
-	$(LOCK) --exclude-newer "7 days" requirements/foreign.in -o requirements/foreign.txt
+	for name in $(notdir $(FOREIGN)); do \
+		$(LOCK) --exclude-newer "7 days" requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
-foreign: $(FOREIGN)/stamp tests/e2e/node_modules/stamp ## install the foreign MCP servers and clients of the end-to-end tests (needs node)
+foreign: $(FOREIGN:=/stamp) tests/e2e/node_modules/stamp ## install the foreign MCP servers and clients of the end-to-end tests (needs node)
 
 clean: ## remove what the targets above made; data/ stays
 	rm -rf $(VENV) build tests/e2e/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
@@ -71,10 +72,12 @@ $(VENV)/dev.stamp: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@$(PIP) --no-deps --no-index --no-build-isolation --editable .
 	@touch $@ $(VENV)/serve.stamp
 
-$(FOREIGN)/stamp: requirements/foreign.txt
+# The pins are whole, so pip need not resolve anew, which older ones get wrong with extras; `pip check` proves it.
+build/%/stamp: requirements/%.txt
 	@command -v $(PYTHON) >/dev/null || { echo "make foreign needs Python 3.11 or newer" >&2; exit 1; }
-	$(PYTHON) -m venv $(FOREIGN)
-	PIP_DISABLE_PIP_VERSION_CHECK=1 $(FOREIGN)/bin/python -m pip install --quiet --require-hashes -r requirements/foreign.txt
+	$(PYTHON) -m venv --clear build/$*
+	PIP_DISABLE_PIP_VERSION_CHECK=1 build/$*/bin/python -m pip install --quiet --no-deps --require-hashes -r $<
+	build/$*/bin/python -m pip check --disable-pip-version-check
 	@touch $@
 
 tests/e2e/node_modules/stamp: tests/e2e/package.json tests/e2e/package-lock.json

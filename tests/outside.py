@@ -13,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 FOREIGN_NODE = ROOT / "tests/e2e/node_modules"
 FOREIGN_PYTHON = ROOT / "build/foreign/bin"
+MODERN_PYTHON = ROOT / "build/foreign-modern/bin"
 SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
@@ -34,6 +35,11 @@ def file(path: Path, *, remedy: str) -> Part:
     return Part(lambda: str(path) if path.exists() else None, remedy)
 
 
+def foreign(path: Path) -> Part:
+    """A file that `make foreign` puts there."""
+    return file(path, remedy="make foreign")
+
+
 PARTS = {
     "chromium": command("chromium", package="chromium"),
     "nginx": command("nginx", package="nginx-light"),
@@ -44,9 +50,17 @@ PARTS = {
     "blackbox-exporter": command(
         "prometheus-blackbox-exporter", package="prometheus-blackbox-exporter"
     ),
-    "mcp-everything": file(FOREIGN_NODE / ".bin/mcp-server-everything", remedy="make foreign"),
-    "mcp-inspector": file(FOREIGN_NODE / ".bin/mcp-inspector", remedy="make foreign"),
-    "mcp-proxy": file(FOREIGN_PYTHON / "mcp-proxy", remedy="make foreign"),
+    "mcp-conformance": foreign(FOREIGN_NODE / "@modelcontextprotocol/conformance/dist/index.js"),
+    "mcp-everything": foreign(FOREIGN_NODE / ".bin/mcp-server-everything"),
+    "mcp-filesystem": foreign(FOREIGN_NODE / ".bin/mcp-server-filesystem"),
+    "mcp-inspector": foreign(FOREIGN_NODE / ".bin/mcp-inspector"),
+    "mcp-memory": foreign(FOREIGN_NODE / ".bin/mcp-server-memory"),
+    "supergateway": foreign(FOREIGN_NODE / ".bin/supergateway"),
+    "fastmcp": foreign(FOREIGN_PYTHON / "fastmcp"),
+    "mcp-proxy": foreign(FOREIGN_PYTHON / "mcp-proxy"),
+    "node-22": foreign(FOREIGN_PYTHON / "node"),
+    "mcp-git": foreign(MODERN_PYTHON / "mcp-server-git"),
+    "mcp-time": foreign(MODERN_PYTHON / "mcp-server-time"),
 }
 
 
