@@ -50,8 +50,9 @@ class Drift:
     """What is remembered of a monitor's surface, as one audience sees it from one region.
 
     `baseline` is the accepted digest, `current` the confirmed one: they differ while there is drift. `candidate` was
-    seen once and waits for a second look. `recent` holds the digests of the last changes of what was seen, oldest
-    first, and `steady` how many looks were the same since: a list that goes A, B, A is `unstable`.
+    seen once and waits for a second look. `recent` is empty while nothing changes; a change opens it as a window over
+    the digests of the last looks, oldest first, and ten equal looks close it. `steady` counts the looks of that window
+    that were the same since the last change. A list that swings (A, B, A, B) is `unstable`.
     """
 
     monitor_id: str
