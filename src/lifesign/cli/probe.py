@@ -180,7 +180,7 @@ async def _ask(question: Question) -> Finished:
     context = ProbeContext(net=Net.open(), clock=clock, deadline=deadline)
     observation = await observe(question.kind, question.settings, context)
     duration_ms = (time.perf_counter() - began) * 1000
-    outcome = assess(observation, question.conditions)
+    outcome = assess(observation, question.conditions, now=clock.now())
     return Finished(observation, outcome, started_at, duration_ms)
 
 

@@ -1,4 +1,4 @@
-"""Conditions: small texts that are held against what a probe saw.
+r"""Conditions: small texts that are held against what a probe saw.
 
     status == 200                      compare a fact
     status in 200-299,301              a set of numbers and ranges, or of words
@@ -6,44 +6,52 @@
     json("$.queue.depth") < 100        a value inside a JSON body
     header("content-type") contains "json"
     body contains "ok"                 also: not contains, starts with, ends with
+    body matches "v\d+"                 a regular expression (RE2), also: not matches
     latency_ms < 800ms                 a unit is allowed: ms, s, m, h, d (read as the fact's own unit)
     exists(json("$.id"))               there is such a value
+    age(json("$.lastEventAt")) < 5m    how long ago a timestamp was
+    all(json("$.jobs[*].state")) == "ok"    every item of a list; any(…) for one of them
 
 A condition never raises while it is held against facts: what is missing simply does not hold, and the
 check says so. Compiling raises `ConditionError` with the place in the text.
 """
 
 import json
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import cast
 
+from lifesign.core.age import age_of
+from lifesign.core.comparison import OperandError, Test, for_each, shown, test_for
 from lifesign.core.errors import InvalidError
+from lifesign.core.jsonpath import MISSING, Absent, PathError, compile_path, walk, walk_every
 from lifesign.core.model import Check, Level, Observation
 
 MAX_TEXT = 500
-MAX_FOUND = 200
 
 _OPERATORS = (
-    "not contains", "starts with", "ends with", "contains", "not in", "in",
+    "not contains", "starts with", "ends with", "contains", "not matches", "matches", "not in", "in",
     "==", "!=", "<=", ">=", "<", ">",
 )  # fmt: skip
-_SUBJECT = r"""(?P<subject>(?:json|header)\(\s*(?:"[^"]*"|'[^']*')\s*\)|[A-Za-z_][\w.]*)"""
+_OPERATOR = "|".join(_OPERATORS).replace(" ", r"\s+")
+_ORDERINGS = frozenset({"<", "<=", ">", ">="})
+_PLAIN = r"""(?:json|header)\(\s*(?:"[^"]*"|'[^']*')\s*\)|[A-Za-z_][\w.]*"""
+_SUBJECT = (
+    r"(?:(?P<many>any|all)\(\s*)?(?:(?P<age>age)\(\s*)?"
+    rf"(?P<subject>{_PLAIN})(?(age)\s*\))(?(many)\s*\))"
+)
 _COMPARISON = re.compile(
-    rf"^\s*{_SUBJECT}\s*(?P<operator>not\s+contains|starts\s+with|ends\s+with|contains|not\s+in|in|==|!=|<=|>=|<|>)\s*(?P<operand>.+?)\s*$",
+    rf"^\s*{_SUBJECT}\s*(?P<operator>{_OPERATOR})\s*(?P<operand>.+?)\s*$",
     re.DOTALL,
 )
-_EXISTENCE = re.compile(rf"^\s*(?P<negated>not\s+)?exists\(\s*{_SUBJECT}\s*\)\s*$")
+_EXISTENCE = re.compile(rf"^\s*(?P<negated>not\s+)?exists\(\s*(?P<subject>{_PLAIN})\s*\)\s*$")
 _LEVEL = re.compile(r"^\s*(?P<level>warn|fail|info)\s*:\s*")
-_NUMBER = re.compile(r"^(-?\d+(?:\.\d+)?)\s*(ms|s|m|h|d|%)?$")
 _FUNCTION = re.compile(r"""^(json|header)\(\s*(?:"([^"]*)"|'([^']*)')\s*\)$""")
-_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _FACT_UNIT_S = (("_ms", 0.001), ("_s", 1.0), ("days_left", 86400.0))
 
-MISSING = object()
-Lookup = Callable[[Observation], object]
+Lookup = Callable[[Observation, datetime | None], object]
 
 
 class ConditionError(InvalidError):
@@ -54,18 +62,23 @@ class ConditionError(InvalidError):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One compiled condition; `hold` is its whole use. `text` is without the level."""
+    """One compiled condition; `hold` is its whole use. `text` is without the level.
+
+    `subject` is the fact, or the `json("…")` or `header("…")`, that it asks for. `asks_age` says that it is the
+    age of that which is compared.
+    """
 
     text: str
     level: Level
     subject: str
     look_up: Lookup
-    test: Callable[[object], bool]
+    test: Test
+    asks_age: bool = False
 
-    def hold(self, observation: Observation) -> Check:
-        """Hold it against an observation and say what was found."""
-        value = self.look_up(observation)
-        return Check(self.text, self.test(value), _shown(value), self.level)
+    def hold(self, observation: Observation, now: datetime | None = None) -> Check:
+        """Hold it against an observation made `now` and say what was found; without `now`, nothing has an age."""
+        value = self.look_up(observation, now)
+        return Check(self.text, self.test(value), shown(value), self.level)
 
 
 def compile_condition(text: str) -> Condition:
@@ -76,8 +89,8 @@ def compile_condition(text: str) -> Condition:
     if match := _EXISTENCE.match(rest):
         wanted = match["negated"] is None
         return Condition(
-            rest.strip(), level, match["subject"], _lookup(match["subject"]),
-            lambda value: (value is not MISSING) is wanted,
+            rest.strip(), level, match["subject"], _lookup(match["subject"], is_many=False),
+            lambda value: (not isinstance(value, Absent)) is wanted,
         )  # fmt: skip
     match = _COMPARISON.match(rest)
     # `===` and `=>` would otherwise be an operator with an odd operand that nothing ever equals.
@@ -86,9 +99,25 @@ def compile_condition(text: str) -> Condition:
             f"The condition {text!r} is not of the form `fact operator value`.",
             remedy=f"Operators are {', '.join(_OPERATORS)}; for example `status == 200`.",
         )
+    return _comparison(text, rest.strip(), level, match)
+
+
+def _comparison(text: str, said: str, level: Level, match: re.Match[str]) -> Condition:
     subject, operator = match["subject"], " ".join(match["operator"].split())
-    test = _test(text, subject, operator, match["operand"])
-    return Condition(rest.strip(), level, subject, _lookup(subject), test)
+    asks_age, many = match["age"] is not None, match["many"]
+    if asks_age and operator not in _ORDERINGS:
+        raise ConditionError(f"In the condition {text!r}, an age is compared with <, <=, > or >=.")
+    try:
+        unit_s = 1.0 if asks_age else _unit_of(subject)
+        test = test_for(operator, match["operand"], unit_s=unit_s)
+    except OperandError as error:
+        raise ConditionError(f"In the condition {text!r}, {error}.") from None
+    look_up = _lookup(subject, is_many=many is not None)
+    if asks_age:
+        look_up = _aged(look_up, is_many=many is not None)
+    if many:
+        test = for_each(test, of_all=many == "all")
+    return Condition(said, level, subject, look_up, test, asks_age)
 
 
 def _split_level(text: str) -> tuple[Level, str]:
@@ -96,15 +125,30 @@ def _split_level(text: str) -> tuple[Level, str]:
     return (Level(match["level"]), text[match.end() :]) if match else (Level.FAIL, text)
 
 
-def _lookup(subject: str) -> Lookup:
+def _lookup(subject: str, *, is_many: bool) -> Lookup:
     function = _FUNCTION.match(subject)
     if function is None:
-        return lambda observation: _fact(observation, subject)
+        return lambda observation, _now: _fact(observation, subject)
     argument = function[2] if function[2] is not None else function[3]
     if function[1] == "header":
-        return lambda observation: _header(observation, argument.lower())
-    steps = _json_path(argument)
-    return lambda observation: _walk(_document(observation), steps)
+        return lambda observation, _now: _header(observation, argument.lower())
+    try:
+        path = compile_path(argument)
+    except PathError as error:
+        raise ConditionError(error.message, remedy=error.remedy) from None
+    # For any(…) and all(…) an item that lacks the value counts as one that does not hold.
+    follow = walk_every if is_many and path.is_many else walk
+    return lambda observation, _now: follow(_document(observation), path)
+
+
+def _aged(look_up: Lookup, *, is_many: bool) -> Lookup:
+    def look_up_age(observation: Observation, now: datetime | None) -> object:
+        value = look_up(observation, now)
+        if is_many and isinstance(value, list):
+            return [age_of(item, now) for item in value]
+        return age_of(value, now)
+
+    return look_up_age
 
 
 def _fact(observation: Observation, name: str) -> object:
@@ -127,184 +171,6 @@ def _document(observation: Observation) -> object:
         return MISSING
 
 
-def _json_path(path: str) -> tuple[str | int, ...]:
-    """Split `$.a.b[0]["c d"]` into its steps; `length()` at the end counts."""
-    if not path.startswith("$"):
-        raise ConditionError(f"The JSON path {path!r} does not begin with `$`.")
-    steps: list[str | int] = []
-    rest = path[1:]
-    step = re.compile(r"""\.(length\(\))|\.([\w-]+)|\[(-?\d+)\]|\[(?:"([^"]+)"|'([^']+)')\]""")
-    while rest:
-        match = step.match(rest)
-        if match is None:
-            raise ConditionError(
-                f"The JSON path {path!r} cannot be read at {rest!r}.",
-                remedy="Write it like `$.jobs[0].state`.",
-            )
-        steps.append(
-            int(match[3]) if match[3] else cast("str", match[1] or match[2] or match[4] or match[5])
-        )
-        rest = rest[match.end() :]
-    return tuple(steps)
-
-
-def _walk(document: object, steps: tuple[str | int, ...]) -> object:
-    for step in steps:
-        document = _step(document, step)
-        if document is MISSING:
-            break
-    return document
-
-
-def _step(document: object, step: str | int) -> object:
-    if isinstance(step, int):
-        within = isinstance(document, list) and -len(document) <= step < len(document)
-        return cast("list[object]", document)[step] if within else MISSING
-    if step == "length()" and isinstance(document, list | dict | str):
-        return len(document)
-    return document.get(step, MISSING) if isinstance(document, dict) else MISSING
-
-
-def _test(text: str, subject: str, operator: str, operand: str) -> Callable[[object], bool]:
-    if operator in {"in", "not in"}:
-        return _membership(text, operand, wanted=operator == "in")
-    if operator in {"contains", "not contains", "starts with", "ends with"}:
-        return _text_test(operator, _word(operand))
-    if operator in {"==", "!="}:
-        expected = _operand(subject, operand)
-        return _equality(expected, wanted=operator == "==")
-    number = _operand(subject, operand)
-    if isinstance(number, bool) or not isinstance(number, int | float):
-        raise ConditionError(
-            f"In the condition {text!r}, {operand!r} is not a number, and {operator} needs one."
-        )
-    return _ordering(operator, float(number))
-
-
-def _equality(expected: object, *, wanted: bool) -> Callable[[object], bool]:
-    def test(value: object) -> bool:
-        if value is MISSING:
-            return False
-        if isinstance(expected, str) and not isinstance(value, str):
-            return (_shown(value) == expected) is wanted
-        return (
-            value == expected and isinstance(value, bool) is isinstance(expected, bool)
-        ) is wanted
-
-    return test
-
-
-def _ordering(operator: str, limit: float) -> Callable[[object], bool]:
-    compare: Callable[[float], bool] = {
-        "<": lambda number: number < limit,
-        "<=": lambda number: number <= limit,
-        ">": lambda number: number > limit,
-        ">=": lambda number: number >= limit,
-    }[operator]
-
-    def test(value: object) -> bool:
-        number = _number(value)
-        return number is not None and compare(number)
-
-    return test
-
-
-def _text_test(operator: str, expected: str) -> Callable[[object], bool]:
-    def test(value: object) -> bool:
-        if value is MISSING:
-            return False
-        if isinstance(value, list):
-            found = expected in [item if isinstance(item, str) else _shown(item) for item in value]
-            return found is (operator == "contains") if "contains" in operator else False
-        words = value if isinstance(value, str) else _shown(value)
-        if operator == "starts with":
-            return words.startswith(expected)
-        if operator == "ends with":
-            return words.endswith(expected)
-        return (expected in words) is (operator == "contains")
-
-    return test
-
-
-def _membership(text: str, operand: str, *, wanted: bool) -> Callable[[object], bool]:
-    ranges: list[tuple[float, float]] = []
-    words: set[str] = set()
-    for part in operand.strip().strip("[]()").split(","):
-        item = part.strip()
-        if match := re.fullmatch(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)", item):
-            ranges.append((float(match[1]), float(match[2])))
-        elif match := _NUMBER.match(item):
-            ranges.append((float(match[1]), float(match[1])))
-        elif item:
-            words.add(_word(item))
-    if not ranges and not words:
-        raise ConditionError(f"The condition {text!r} names an empty set.")
-
-    def test(value: object) -> bool:
-        if value is MISSING:
-            return False
-        number = _number(value)
-        within = number is not None and any(low <= number <= high for low, high in ranges)
-        return (within or _shown(value) in words) is wanted
-
-    return test
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or value is MISSING:
-        return None
-    if isinstance(value, int | float):
-        return _float(value)
-    match = _NUMBER.match(value.strip()) if isinstance(value, str) else None
-    return float(match[1]) if match else None
-
-
-def _float(number: float) -> float:
-    """A JSON document may hold integers that are larger than any float."""
-    try:
-        return float(number)
-    except OverflowError:
-        return math.inf if number > 0 else -math.inf
-
-
-def _operand(subject: str, operand: str) -> object:
-    quoted = operand[:1] in {'"', "'"} and operand[-1:] == operand[:1] and len(operand) > 1
-    if quoted:
-        return operand[1:-1]
-    match = _NUMBER.match(operand)
-    if match is None:
-        return {"true": True, "false": False, "null": None}.get(operand, operand)
-    number = float(match[1])
-    if match[2] in _UNIT_S:
-        number = number * _UNIT_S[match[2]] / _unit_of(subject)
-    return int(number) if number.is_integer() else number
-
-
 def _unit_of(subject: str) -> float:
     """How many seconds one unit of the fact is: `latency_ms` 0.001, `tls.days_left` 86,400, else 1."""
     return next((unit for ending, unit in _FACT_UNIT_S if subject.endswith(ending)), 1.0)
-
-
-def _word(operand: str) -> str:
-    stripped = operand.strip()
-    if stripped[:1] in {'"', "'"} and stripped[-1:] == stripped[:1] and len(stripped) > 1:
-        return stripped[1:-1]
-    return stripped
-
-
-def _shown(value: object) -> str:
-    if value is MISSING:
-        return "nothing"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None:
-        return "null"
-    try:
-        shown = (
-            value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-        )
-    except (ValueError, RecursionError):
-        return "something too large to show"
-    cut = shown if len(shown) <= MAX_FOUND else shown[: MAX_FOUND - 1] + "…"
-    # JSON may spell half a surrogate pair, which no UTF-8 can carry on.
-    return cut.encode("utf-8", "replace").decode("utf-8")

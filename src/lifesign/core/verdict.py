@@ -41,16 +41,18 @@ def assess(
     conditions: Iterable[Condition] = (),
     *,
     degraded_ms: float | None = None,
+    now: datetime | None = None,
 ) -> Outcome:
     """Judge one observation on its own; every condition is held, so that all the found values show.
 
+    `now` is when it was made: ages are counted from there, and without it no condition on an age holds.
     A failure of the probe is down, unless it is our own: then nothing is known. Conditions are
     not held when the probe failed: their facts are missing for a reason that is already told.
     """
     failure = observation.failure
     if failure is not None:
         return Outcome(State.UNKNOWN if failure.is_ours else State.DOWN, failure)
-    checks = tuple([condition.hold(observation) for condition in conditions])
+    checks = tuple([condition.hold(observation, now) for condition in conditions])
     broken = [check for check in checks if not check.holds]
     if broken:
         for level, state in ((Level.FAIL, State.DOWN), (Level.WARN, State.DEGRADED)):

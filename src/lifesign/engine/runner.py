@@ -9,6 +9,7 @@
 import asyncio
 from collections import Counter, deque
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 
@@ -159,7 +160,7 @@ class Runner:
             monitor_id=monitor.id,
             slot=job.slot,
             observation=_without_content(observation),
-            outcome=_judged(watched, observation),
+            outcome=_judged(watched, observation, self._clock.now()),
             started_at=started_at,
             duration_ms=took_s * 1000,
             tenant=monitor.tenant,
@@ -200,11 +201,11 @@ class Runner:
                 del self._tenant_lines[tenant]
 
 
-def _judged(watched: Watched, observation: Observation) -> Outcome:
+def _judged(watched: Watched, observation: Observation, now: datetime) -> Outcome:
     """Hold the conditions; a bug of ours in doing so is unknown, like one in a probe."""
     degraded_ms = watched.monitor.policy.degraded_ms
     try:
-        return assess(observation, watched.conditions, degraded_ms=degraded_ms)
+        return assess(observation, watched.conditions, degraded_ms=degraded_ms, now=now)
     except Exception as bug:  # noqa: BLE001 - the runner's edge: one odd answer must not stop the others
         _log.error("condition_bug", monitor=watched.monitor.id, exc_info=bug)
         return Outcome(State.UNKNOWN, _condition_bug(type(bug).__name__))

@@ -79,6 +79,7 @@ class Trials:
             observation,
             [compile_condition(text) for text in texts],
             degraded_ms=monitor.policy.degraded_ms,
+            now=self._clock.now(),
         )
         return Trial(
             target=kind.target(settings),
