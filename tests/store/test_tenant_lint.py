@@ -18,6 +18,8 @@ SYSTEM = {
     "AlertRepository.open_alerts",
     "ChannelRepository.all_channels",
     "ChannelRepository.all_routes",
+    "SurfaceRepository.all_drifts",
+    "SurfaceRepository.all_releases",
     "PingRepository.append",
     "PingRepository.journals",
     # The notifier delivers for every tenant.

@@ -86,6 +86,10 @@ class RetentionConfig(Section):
     )
     events: Duration = Field(default=timedelta(days=30), description="Events for live readers.")
     pings: Duration = Field(default=timedelta(days=90), description="Pings of heartbeats.")
+    surfaces: Duration = Field(
+        default=timedelta(days=730),
+        description="Changes of published surfaces; what is published or accepted now always stays.",
+    )
 
 
 class SMTPConfig(Section):

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from lifesign.core.drift.values import Drift, SurfaceChange
 from lifesign.core.messages import Alert, Delivery
-from lifesign.core.model import DEFAULT_TENANT, MonitorState, Run, Transition
+from lifesign.core.model import DEFAULT_REGION, DEFAULT_TENANT, MonitorState, Run, Transition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,8 +14,8 @@ class Event:
     """Something that happened and that people may want to hear of, live or later.
 
     `id` grows without gaps in order of commit and is 0 until stored. `type` is dotted: `monitor.state`,
-    `monitor.added`, `monitor.changed`, `monitor.removed`, `alert.fired`, `alert.acknowledged`, `alert.resolved`,
-    `delivery.sent`, `delivery.failed`.
+    `monitor.added`, `monitor.changed`, `monitor.removed`, `monitor.drift`, `alert.fired`, `alert.acknowledged`,
+    `alert.resolved`, `delivery.sent`, `delivery.failed`.
     """
 
     type: str
@@ -42,11 +43,37 @@ class Ping:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The canonical document of one surface, kept under its digest: the same one is kept once per tenant."""
+
+    tenant: str = DEFAULT_TENANT
+    digest: str
+    document: bytes
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """The lines of a surface's timeline that were drift until `at` are so no longer, because of `by`.
+
+    `by` is what `SurfaceChange.accepted_by` says: a person, `release …`, `auto`, or `reverted` when the surface went
+    back to its baseline by itself.
+    """
+
+    monitor_id: str
+    region: str = DEFAULT_REGION
+    audience: str = ""
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """Everything one commit writes; all of it or nothing.
 
-    A batch with transitions, alerts, deliveries, events or pings is durable before it returns (fsync);
-    one that holds runs and states alone may lose its last moments to a power cut, never to a kill.
+    A batch with transitions, alerts, deliveries, events, pings or changes of surfaces is durable before it returns
+    (fsync); one that holds runs, states and what is remembered of surfaces may lose its last moments to a power cut,
+    never to a kill.
     """
 
     runs: tuple[Run, ...] = ()
@@ -56,3 +83,8 @@ class Batch:
     deliveries: tuple[Delivery, ...] = ()
     events: tuple[Event, ...] = ()
     pings: tuple[Ping, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
+    drifts: tuple[Drift, ...] = ()
+    surface_changes: tuple[SurfaceChange, ...] = ()
+    settlements: tuple[Settlement, ...] = ()
+    """Written after `surface_changes`, so that a line of the same batch can be settled as well."""

@@ -1,9 +1,20 @@
 """The batch writer: one transaction for everything that one turn of the engine decided."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from sqlalchemy import ColumnElement, Insert, String, Table, case, func, literal_column, or_
+from sqlalchemy import (
+    ColumnElement,
+    Insert,
+    String,
+    Table,
+    Update,
+    case,
+    func,
+    literal_column,
+    or_,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,6 +35,18 @@ from lifesign.store.rows import (
     transition_columns,
 )
 from lifesign.store.statements import Prepared, insert_into, insert_watched
+from lifesign.store.surface_rows import (
+    change_columns,
+    drift_columns,
+    settlement_columns,
+    snapshot_columns,
+)
+from lifesign.store.surface_statements import (
+    change_statement,
+    drift_statement,
+    settlement_statement,
+    snapshot_statement,
+)
 from lifesign.store.vault import Vault
 
 HOUR_MS = 3_600_000
@@ -43,13 +66,12 @@ class BatchWriter(Repository):
         """Write all of a batch or nothing, and return its events under their ids. A system write.
 
         Runs, transitions, deliveries and pings that are there already are left as they are. An alert
-        never returns from resolved, and what people acknowledged stays acknowledged until it resolves.
-        Raises ConflictError for a second open alert of one key.
+        never returns from resolved, and what people acknowledged stays acknowledged until it resolves; what they
+        pinned stays pinned. Raises ConflictError for a second open alert of one key.
         """
-        durable = bool(
-            batch.transitions or batch.alerts or batch.deliveries or batch.events or batch.pings
-        )
+        durable = _is_durable(batch)
         ran = [run_columns(run) for run in batch.runs]
+        snapshots = await asyncio.to_thread(_deflated, batch) if batch.snapshots else []
         try:
             async with self._database.write(durable=durable) as connection:
                 await self._write_runs(connection, ran)
@@ -59,6 +81,7 @@ class BatchWriter(Repository):
                 await self._write(connection, "alert", map(alert_columns, batch.alerts))
                 await self._write(connection, "delivery", map(delivery_columns, batch.deliveries))
                 await self._write(connection, "ping", map(ping_columns, batch.pings))
+                await self._write_surfaces(connection, batch, snapshots)
                 return await self._write_events(connection, batch.events)
         except IntegrityError as error:
             raise ConflictError(
@@ -91,6 +114,15 @@ class BatchWriter(Repository):
             await self._write(connection, "late", marks)
         await self._write(connection, "run", rows)
 
+    async def _write_surfaces(
+        self, connection: AsyncConnection, batch: Batch, snapshots: list[Columns]
+    ) -> None:
+        """Documents before what refers to them; in order of their keys, so that two writers never wait in a circle."""
+        await self._write(connection, "snapshot", snapshots)
+        await self._write(connection, "drift", map(drift_columns, batch.drifts))
+        await self._write(connection, "surface_change", map(change_columns, batch.surface_changes))
+        await self._write(connection, "settlement", map(settlement_columns, batch.settlements))
+
     async def _write_events(
         self, connection: AsyncConnection, events: Sequence[Event]
     ) -> tuple[Event, ...]:
@@ -113,7 +145,19 @@ class BatchWriter(Repository):
         await prepared.run(connection, rows)
 
 
-def _statement(what: str, dialect: str) -> Insert:
+def _is_durable(batch: Batch) -> bool:
+    """Whether it tells of something that a power cut must not undo."""
+    said = (batch.transitions, batch.alerts, batch.deliveries, batch.events, batch.pings)
+    return any((*said, batch.surface_changes, batch.settlements))
+
+
+def _deflated(batch: Batch) -> list[Columns]:
+    """The snapshots as columns, each once; called in a thread, because thousands come at a first start."""
+    rows = {(each.tenant, each.digest): each for each in batch.snapshots}
+    return [snapshot_columns(rows[key]) for key in sorted(rows)]
+
+
+def _statement(what: str, dialect: str) -> Insert | Update:
     """How each part of a batch is written, and what happens where it is there already."""
     if what in _ONCE:
         return insert_watched(_ONCE[what], dialect).on_conflict_do_nothing()
@@ -162,9 +206,13 @@ def _alert_statement(dialect: str) -> Insert:
 
 
 _ONCE: Mapping[str, Table] = {"run": t.runs, "late": t.rollup_late, "transition": t.transitions}
-_ALWAYS: Mapping[str, Callable[[str], Insert]] = {
+_ALWAYS: Mapping[str, Callable[[str], Insert | Update]] = {
     "state": _state_statement,
     "alert": _alert_statement,
     "ping": partial(insert_watched, t.pings),
     "event": partial(insert_into, t.events),
+    "snapshot": snapshot_statement,
+    "drift": drift_statement,
+    "surface_change": change_statement,
+    "settlement": settlement_statement,
 }

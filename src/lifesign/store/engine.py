@@ -19,6 +19,7 @@ from lifesign.store.observations import ObservationRepository
 from lifesign.store.outbox import OutboxRepository
 from lifesign.store.people import PeopleRepository
 from lifesign.store.pings import PingRepository
+from lifesign.store.surfaces import SurfaceRepository
 from lifesign.store.vault import Vault
 
 _HEALTH_DEADLINE_S = 2.0
@@ -37,6 +38,7 @@ class Store:
         self.people = PeopleRepository(database)
         self.pings = PingRepository(database)
         self.events = EventRepository(database)
+        self.surfaces = SurfaceRepository(database)
 
     @property
     def dialect(self) -> str:

@@ -16,6 +16,7 @@ from lifesign.core.errors import ConflictError, NotFoundError, StaleError
 from lifesign.core.model import Monitor, MonitorState, State
 from lifesign.core.paging import Page
 from lifesign.core.scope import Scope
+from lifesign.store import surface_tables
 from lifesign.store import tables as t
 from lifesign.store.codes import CODE_STATE, RANK, STATE_CODE
 from lifesign.store.columns import json_text
@@ -34,6 +35,9 @@ _MONITOR_DATA = (
     t.transitions,
     t.alerts,
     t.pings,
+    surface_tables.drifts,
+    surface_tables.surface_changes,
+    surface_tables.releases,
 )
 _SLUG_LENGTH = 60
 _REMOVED_AT_ONCE = 500

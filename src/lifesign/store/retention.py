@@ -8,9 +8,21 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Table, and_, delete, func, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    CompoundSelect,
+    Table,
+    and_,
+    delete,
+    func,
+    select,
+    union_all,
+    update,
+)
 
 from lifesign.core.messages import AlertState
+from lifesign.store import surface_tables
 from lifesign.store import tables as t
 from lifesign.store.codes import PING_LOG
 from lifesign.store.columns import to_ms
@@ -41,6 +53,7 @@ class Pruning(Repository):
         gone += await self._prune_alerts(now - retention.alerts)
         gone += await self._prune_deliveries(now - retention.deliveries)
         gone += await self._prune_pings(now - retention.pings)
+        gone += await self._prune_surfaces(now - retention.surfaces)
         return gone + await self._prune_events(now - retention.events)
 
     async def _forget(self, now: datetime, retention: Retention) -> tuple[int, int]:
@@ -132,6 +145,16 @@ class Pruning(Repository):
         old = and_(t.pings.c.at < before, t.pings.c.id.not_in(newest))
         return await self._prune_rows(t.pings, t.pings.c.id, old)
 
+    async def _prune_surfaces(self, before: datetime) -> int:
+        """Lines of timelines, releases that are over, and then the documents that nothing refers to any more."""
+        lines, releases = surface_tables.surface_changes, surface_tables.releases
+        gone = await self._prune_rows(lines, lines.c.id, lines.c.at < before)
+        gone += await self._prune_rows(releases, releases.c.id, releases.c.ends_at < before)
+        documents = surface_tables.snapshots
+        in_use = documents.c.digest.in_(_digests_in_use())
+        unused = and_(documents.c.used_at < before, ~in_use)
+        return gone + await self._prune_rows(documents, documents.c.digest, unused)
+
     async def _prune_events(self, before: datetime) -> int:
         return await self._prune_rows(t.events, t.events.c.id, t.events.c.at < before)
 
@@ -151,3 +174,10 @@ class Pruning(Repository):
     async def _delete(self, table: Table, condition: ColumnElement[bool]) -> int:
         async with self._database.write(durable=False) as connection:
             return (await connection.execute(delete(table).where(condition))).rowcount
+
+
+def _digests_in_use() -> CompoundSelect[tuple[str]]:
+    """What any tenant publishes or has accepted now, and what the lines of a timeline lead from and to."""
+    drifts, lines = surface_tables.drifts.c, surface_tables.surface_changes.c
+    named = (drifts.baseline, drifts.current, drifts.candidate, lines.before, lines.after)
+    return union_all(*[select(column) for column in named])

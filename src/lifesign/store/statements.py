@@ -13,6 +13,7 @@ from sqlalchemy import (
     Dialect,
     Insert,
     Table,
+    Update,
     bindparam,
     exists,
     literal_column,
@@ -31,7 +32,7 @@ Upsert = SQLiteInsert | PostgreSQLInsert
 class Prepared:
     """One compiled statement for one dialect."""
 
-    def __init__(self, statement: Insert, dialect: Dialect) -> None:
+    def __init__(self, statement: Insert | Update, dialect: Dialect) -> None:
         compiled = statement.compile(dialect=dialect)
         self._sql = str(compiled)
         order: Sequence[str] | None = getattr(compiled, "positiontup", None)

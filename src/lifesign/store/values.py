@@ -91,9 +91,20 @@ class Percentiles:
     p99_ms: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How long runs took within a window: as a whole, and each phase, in the order in which phases run.
+
+    Phases that were summed up before there were histograms for them are in no percentile.
+    """
+
+    total: Percentiles
+    phases: Mapping[str, Percentiles] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """One step of a chart: all runs whose slot lies in `[at, at + width)`."""
+    """One step of a chart: all runs whose slot lies in `[at, at + width)`; `phases_ms` are means."""
 
     at: datetime
     width: timedelta
@@ -101,6 +112,7 @@ class Bucket:
     states: Mapping[State, int]
     latency: Percentiles
     phases_ms: Mapping[str, float]
+    phases: Mapping[str, Percentiles] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +156,7 @@ class Retention:
     deliveries: timedelta = timedelta(days=90)
     events: timedelta = timedelta(days=30)
     pings: timedelta = timedelta(days=90)
+    surfaces: timedelta = timedelta(days=730)
 
 
 @dataclass(frozen=True, slots=True)
