@@ -1,0 +1,384 @@
+"""The way from a refusal to the token endpoint: what real clients read, and each way in which it can be broken."""
+
+import asyncio
+import json
+import ssl
+
+import pytest
+import trustme
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lifesign.core.model import Level
+from lifesign.net import Net
+from lifesign.net.http import parse_url
+from lifesign.net.tls import TLSOptions
+from lifesign.probes.mcp.checks.discovery import Discovery, discover
+from lifesign.probes.mcp.client.aside import MAX_DOCUMENT, Aside
+from lifesign.probes.mcp.client.metadata import (
+    Kinship,
+    Unusable,
+    kinship,
+    read_resource,
+    read_server,
+    resource_metadata_urls,
+    server_metadata_urls,
+    shown_address,
+)
+from servers.signin import RESOURCE_PATH, SERVER_PATH, Page, SignIn, page
+
+ROOT_PATH = "/.well-known/oauth-protected-resource"
+
+
+async def look(server: SignIn, *, named: str = "", net: Net | None = None, within: float = 5.0) -> Discovery:  # fmt: skip
+    aside = Aside(net or Net.open(), parse_url(server.endpoint), TLSOptions())
+    deadline = asyncio.get_running_loop().time() + within
+    return await discover(aside, named=named, deadline=deadline)
+
+
+def code_of(seen: Discovery) -> str:
+    return seen.failure.code if seen.failure else "ok"
+
+
+def found_in(seen: Discovery) -> list[tuple[str, Level]]:
+    return [(finding.code, finding.level) for finding in seen.findings]
+
+
+def test_the_metadata_is_looked_for_in_the_documented_order():
+    named = "https://meta.example/prm"
+
+    assert resource_metadata_urls(parse_url("https://a.example/x/mcp?k=1"), named) == (
+        named,
+        "https://a.example/.well-known/oauth-protected-resource/x/mcp",
+        "https://a.example/.well-known/oauth-protected-resource",
+    )
+    assert resource_metadata_urls(parse_url("https://a.example")) == (
+        "https://a.example/.well-known/oauth-protected-resource",
+    )
+    assert server_metadata_urls(parse_url("https://as.example/t1/")) == (
+        "https://as.example/.well-known/oauth-authorization-server/t1",
+        "https://as.example/.well-known/openid-configuration/t1",
+        "https://as.example/t1/.well-known/openid-configuration",
+    )
+    assert server_metadata_urls(parse_url("https://as.example:8443")) == (
+        "https://as.example:8443/.well-known/oauth-authorization-server",
+        "https://as.example:8443/.well-known/openid-configuration",
+    )
+
+
+def test_the_order_is_that_of_the_official_sdk():
+    from mcp.client.auth import utils
+
+    for endpoint in ("https://a.example/x/mcp", "https://a.example:8443/mcp", "https://a.example/"):
+        theirs = utils.build_protected_resource_metadata_discovery_urls("https://m.example/p", endpoint)  # fmt: skip
+        assert list(resource_metadata_urls(parse_url(endpoint), "https://m.example/p")) == theirs
+    for issuer in ("https://as.example", "https://as.example/t", "https://as.example/t/u/"):
+        theirs = utils.build_oauth_authorization_server_metadata_discovery_urls(issuer, "")
+        assert list(server_metadata_urls(parse_url(issuer))) == theirs
+
+
+@pytest.mark.parametrize(
+    ("resource", "expected"),
+    [
+        ("https://a.example/v1/mcp", Kinship.SAME),
+        ("https://a.example/v1/mcp/", Kinship.SLASH),
+        ("https://A.example/v1/mcp", Kinship.SPELLING),
+        ("https://a.example:443/v1/mcp", Kinship.SPELLING),
+        ("https://a.example/v1/mcp?tenant=x", Kinship.QUERY),
+        ("https://a.example", Kinship.ORIGIN),
+        ("https://a.example/", Kinship.ORIGIN),
+        ("https://a.example/v1", Kinship.PARENT),
+        ("https://a.example/v", Kinship.OTHER),
+        ("https://a.example/v1/mcp/more", Kinship.OTHER),
+        ("https://b.example/v1/mcp", Kinship.OTHER),
+        ("http://a.example/v1/mcp", Kinship.OTHER),
+        ("urn:mcp:server", Kinship.OTHER),
+        ("https://user@a.example/v1/mcp", Kinship.OTHER),
+    ],
+)
+def test_a_resource_is_told_apart_from_the_endpoint(resource, expected):
+    assert kinship(resource, parse_url("https://a.example/v1/mcp")) is expected
+
+
+@pytest.mark.parametrize("resource", ["https://a.example", "https://a.example/"])
+def test_an_origin_is_the_same_with_and_without_its_slash(resource):
+    assert kinship(resource, parse_url("https://a.example")) is Kinship.SAME
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("https://a.example", "https://a.example"),
+        ("https://a.example/x/?key=s3cret", "https://a.example/x/?…"),
+        ("https://user:s3cret@a.example/x", "'a.example/x'"),
+        ("not an address", "'not an address'"),
+    ],
+)
+def test_an_address_of_a_strangers_is_shown_without_keys(text, expected):
+    assert shown_address(text) == expected
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([
+        "resource", "authorization_servers", "issuer", "token_endpoint", "authorization_endpoint",
+        "grant_types_supported", "code_challenge_methods_supported", "scopes_supported",
+    ]), inner, max_size=6),
+)  # fmt: skip
+
+
+@given(st.binary(max_size=200) | _JSON.map(lambda value: json.dumps(value).encode()))
+def test_any_document_is_read_or_called_unusable(body):
+    for read in (read_resource, read_server):
+        document = read(body)
+        assert not isinstance(document, Unusable) or document.what
+
+
+async def test_sound_metadata_is_told_in_facts():
+    async with SignIn() as server:
+        seen = await look(server, named=f"{server.base}{RESOURCE_PATH}")
+
+    assert (code_of(seen), seen.findings, seen.has_metadata) == ("ok", [], True)
+    assert seen.facts == {
+        "auth.resource_metadata": f"{server.base}{RESOURCE_PATH}",
+        "auth.scopes": ["mcp:read"],
+        "auth.issuer": server.base,
+        "auth.s256": True,
+        "auth.client_id_metadata": True,
+        "auth.registration": True,
+        "auth.response_iss": False,
+    }
+    assert server.paths == [RESOURCE_PATH, SERVER_PATH]
+
+
+async def test_metadata_at_the_root_is_found_when_there_is_none_for_the_path():
+    async with SignIn() as server:
+        server.pages[ROOT_PATH] = server.pages.pop(RESOURCE_PATH)
+        seen = await look(server)
+
+    assert (code_of(seen), seen.findings) == ("ok", [])
+    assert server.paths[:2] == [RESOURCE_PATH, ROOT_PATH]
+
+
+async def test_the_openid_address_is_the_second_choice():
+    async with SignIn() as server:
+        issuer = "{base}/tenant"
+        server.pages[RESOURCE_PATH] = page({"resource": "{base}/mcp", "authorization_servers": [issuer]})  # fmt: skip
+        server.pages["/tenant/.well-known/openid-configuration"] = page(server.metadata(issuer=issuer))  # fmt: skip
+        seen = await look(server)
+
+    assert (code_of(seen), seen.findings) == ("ok", [])
+    assert server.paths[1:] == [
+        "/.well-known/oauth-authorization-server/tenant",
+        "/.well-known/openid-configuration/tenant",
+        "/tenant/.well-known/openid-configuration",
+    ]
+
+
+async def test_a_server_for_machines_needs_no_address_for_browsers():
+    async with SignIn() as server:
+        server.pages[SERVER_PATH] = page(
+            server.metadata(
+                authorization_endpoint=None, grant_types_supported=["client_credentials"]
+            )
+        )
+        seen = await look(server)
+
+    assert code_of(seen) == "ok"
+
+
+RESOURCES = {
+    "no JSON": (Page(b"<html>hi"), "prm_invalid", "is not JSON"),
+    "a list": (page([]), "prm_invalid", "is no JSON object"),
+    "no resource": (page({"authorization_servers": ["{base}"]}), "prm_invalid", "has no `resource`"),
+    "an urn": (page({"resource": "urn:x", "authorization_servers": ["{base}"]}), "prm_invalid", "no http(s) URL"),
+    "no servers": (page({"resource": "{base}/mcp", "authorization_servers": []}), "prm_invalid", "names no authorization server"),
+    "plain http": (page({"resource": "{base}/mcp", "authorization_servers": ["http://as.example"]}), "prm_invalid", "which is not https"),
+    "odd issuer": (page({"resource": "{base}/mcp", "authorization_servers": ["as.example"]}), "prm_invalid", "no http(s) URL"),
+    "another place": (page({"resource": "https://b.example/mcp", "authorization_servers": ["{base}"]}), "prm_resource_mismatch", "is another address"),
+    "too large": (Page(b"[" + b" " * MAX_DOCUMENT + b"]"), "prm_invalid", "larger than 256 KiB"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", RESOURCES)
+async def test_unusable_metadata_of_the_resource_is_a_failure(case):
+    served, code, words = RESOURCES[case]
+    async with SignIn() as server:
+        server.pages[RESOURCE_PATH] = served
+        seen = await look(server)
+
+    assert code_of(seen) == code
+    assert seen.failure is not None
+    assert words in seen.failure.message
+
+
+@pytest.mark.parametrize(
+    ("resource", "words"),
+    [
+        ("{base}", "names the origin only"),
+        ("{base}/mcp/", "differs in the slash at its end"),
+        ("{base}/mcp?x=1", "differs in the query"),
+    ],
+)
+async def test_a_resource_that_lenient_clients_take_is_a_finding(resource, words):
+    async with SignIn() as server:
+        server.pages[RESOURCE_PATH] = page({"resource": resource, "authorization_servers": ["{base}"]})  # fmt: skip
+        seen = await look(server)
+
+    assert code_of(seen) == "ok"
+    assert found_in(seen) == [("prm_resource_mismatch", Level.WARN)]
+    assert words in seen.findings[0].message
+
+
+async def test_metadata_that_the_challenge_promises_must_be_there():
+    async with SignIn() as server:
+        server.pages.clear()
+        seen = await look(server, named=f"{server.base}/prm")
+
+    assert code_of(seen) == "prm_missing"
+    assert seen.failure is not None
+    assert f"{server.base}/prm answered HTTP 404" in seen.failure.message
+
+
+async def test_metadata_elsewhere_than_promised_is_a_finding():
+    async with SignIn() as server:
+        seen = await look(server, named=f"{server.base}/prm")
+
+    assert (code_of(seen), found_in(seen)) == ("ok", [("prm_missing", Level.WARN)])
+
+
+@pytest.mark.parametrize("named", ["http://meta.example/prm", "gopher://x", "meta"])
+async def test_an_unsafe_address_in_the_challenge_is_not_asked(named):
+    async with SignIn() as server:
+        seen = await look(server, named=named)
+
+    assert (code_of(seen), found_in(seen)) == ("ok", [("prm_invalid", Level.WARN)])
+
+
+async def test_a_server_without_any_metadata_is_a_finding():
+    async with SignIn() as server:
+        server.pages.clear()
+        seen = await look(server)
+
+    assert (code_of(seen), found_in(seen)) == ("ok", [("prm_missing", Level.WARN)])
+    assert not seen.has_metadata
+    assert "a token from elsewhere" in seen.findings[0].message
+
+
+async def test_the_way_of_the_older_revision_is_told():
+    async with SignIn() as server:
+        del server.pages[RESOURCE_PATH]
+        seen = await look(server)
+
+    assert (code_of(seen), found_in(seen)) == ("ok", [("prm_missing", Level.WARN)])
+    assert seen.facts["auth.issuer"] == server.base
+    assert "2025-03-26" in seen.findings[0].message
+
+
+SERVERS = {
+    "missing": (None, "as_metadata_missing", "answered HTTP 404"),
+    "failing": (page({}, 500), "as_metadata_missing", "answered HTTP 500"),
+    "no JSON": (Page(b"{"), "as_metadata_invalid", "is not JSON"),
+    "no issuer": (page(SignIn.metadata(issuer=None)), "as_metadata_invalid", "has no `issuer`"),
+    "no token endpoint": (page(SignIn.metadata(token_endpoint=None)), "as_metadata_invalid", "`token_endpoint` that is missing"),
+    "plain token endpoint": (page(SignIn.metadata(token_endpoint="http://as.example/t")), "as_metadata_invalid", "`token_endpoint` that is not https"),
+    "no browser": (page(SignIn.metadata(authorization_endpoint=None)), "as_metadata_invalid", "`authorization_endpoint` that is missing"),
+    "another issuer": (page(SignIn.metadata(issuer="https://b.example")), "issuer_mismatch", "calls the issuer https://b.example"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SERVERS)
+async def test_unusable_metadata_of_the_authorization_server_is_a_failure(case):
+    served, code, words = SERVERS[case]
+    async with SignIn() as server:
+        del server.pages[SERVER_PATH]
+        if served is not None:
+            server.pages[SERVER_PATH] = served
+        seen = await look(server)
+
+    assert code_of(seen) == code
+    assert seen.failure is not None
+    assert words in seen.failure.message
+    assert seen.failure.remedy
+
+
+async def test_an_issuer_that_differs_in_its_slash_is_a_finding():
+    async with SignIn() as server:
+        server.pages[SERVER_PATH] = page(server.metadata(issuer="{base}/"))
+        seen = await look(server)
+
+    assert (code_of(seen), found_in(seen)) == ("ok", [("issuer_mismatch", Level.WARN)])
+
+
+@pytest.mark.parametrize("methods", [None, ["plain"]])
+async def test_a_server_without_s256_is_a_finding(methods):
+    async with SignIn() as server:
+        server.pages[SERVER_PATH] = page(server.metadata(code_challenge_methods_supported=methods))
+        seen = await look(server)
+
+    assert (code_of(seen), found_in(seen)) == ("ok", [("no_s256", Level.WARN)])
+    assert seen.facts["auth.s256"] is False
+
+
+async def test_an_authorization_server_that_hangs_costs_its_share_of_the_time():
+    loop = asyncio.get_running_loop()
+    async with SignIn() as server:
+        server.pages[SERVER_PATH] = Page(hangs=True)
+        began = loop.time()
+        seen = await look(server, within=0.2)
+
+    assert loop.time() - began < 1.0
+    assert code_of(seen) == "as_metadata_missing"
+
+
+async def test_what_our_own_fence_keeps_us_from_is_no_fault_of_the_servers():
+    async with SignIn() as server:
+        server.pages[RESOURCE_PATH] = page(
+            {"resource": "{base}/mcp", "authorization_servers": ["https://10.1.2.3/"]}
+        )
+        seen = await look(server, net=Net.open(deny=["10.0.0.0/8"]))
+
+    assert (code_of(seen), found_in(seen)) == ("ok", [("as_metadata_missing", Level.INFO)])
+
+
+async def test_a_redirect_is_not_followed():
+    async with SignIn() as server:
+        server.pages["/moved"] = server.pages.pop(RESOURCE_PATH)
+        server.pages[RESOURCE_PATH] = Page(b"", 302, {"location": "/moved"})
+        seen = await look(server, named=f"{server.base}{RESOURCE_PATH}")
+
+    assert code_of(seen) == "prm_missing"
+    assert "/moved" not in server.paths
+
+
+async def test_a_foreign_server_may_be_of_the_given_authority_and_sees_no_client_certificate():
+    """The authority of the monitor is the whole trust of its endpoint, and one more for the places it names."""
+    ca, shown = trustme.CA(), []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("localhost").configure_cert(context)
+    ca.configure_trust(context)
+    context.verify_mode = ssl.CERT_OPTIONAL
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        shown.append(writer.get_extra_info("peercert"))
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+        writer.close()
+
+    mine = ca.issue_cert("probe.example")
+    tls = TLSOptions(
+        ca_pem=ca.cert_pem.bytes().decode(),
+        client_cert_pem=mine.cert_chain_pems[0].bytes().decode(),
+        client_key_pem=mine.private_key_pem.bytes().decode(),
+    )
+    async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context) as server:
+        port = server.sockets[0].getsockname()[1]
+        url = parse_url(f"https://localhost:{port}/metadata")
+        deadline = asyncio.get_running_loop().time() + 5
+        for home in ("https://mcp.example/mcp", f"https://localhost:{port}/mcp"):
+            aside = Aside(Net.open(), parse_url(home), tls)
+            page_of_it = await aside.get(url, deadline=deadline)
+            assert (page_of_it.status, page_of_it.body) == (200, b"{}")
+
+    assert shown[0] in (None, {})
+    assert dict(shown[1])["subject"]
