@@ -56,8 +56,9 @@ CODES: Mapping[tuple[str, str], Code] = MappingProxyType(
     )
     | _table(
         "auth",
+        required=(W, "a credential is asked for properly: healthy, sign-in required", "Give this monitor a bearer token or header; the server itself answers as it should."),
         bare_401=(W, "a credential is asked for (401) without a challenge that says how to get one", "Send WWW-Authenticate: Bearer with resource_metadata (RFC 9728), or give this monitor a credential."),
-        challenge_invalid=(W, "the challenge of the 401 cannot be read or names no usable scheme", "Send WWW-Authenticate: Bearer resource_metadata=\"…\" (RFC 9728 §5.1)."),
+        challenge_invalid=(W, "the challenge of the 401 cannot be read or names no usable scheme", 'Send WWW-Authenticate: Bearer resource_metadata="…" (RFC 9728 §5.1).'),
         forbidden=(W, "the credential is known and not allowed (403)", "Give the credential the right it needs."),
         insufficient_scope=(W, "the credential lacks a scope that the server names (403 insufficient_scope)", "Give the credential that scope."),
         token_rejected=(W, "the server refuses the credential that was sent (401)", "Check whether the credential was revoked, and that its audience is this server."),

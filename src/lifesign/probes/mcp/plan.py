@@ -1,11 +1,20 @@
-"""What stays the same from run to run of one monitor."""
+"""What stays the same from run to run of one monitor, and the lines it is dialled over."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, MutableMapping
+from dataclasses import dataclass, replace
 
 from lifesign import __version__
-from lifesign.net.http import URL, parse_url
+from lifesign.net import Net
+from lifesign.net.http import parse_url
 from lifesign.net.tls import TLSOptions
+from lifesign.probes.mcp.client.eras import Wanted
+from lifesign.probes.mcp.client.http import Endpoint, HTTPLine
+from lifesign.probes.mcp.client.legacy import LegacyLine
+from lifesign.probes.mcp.client.wire import Era
 from lifesign.probes.mcp.settings import MCPSettings
+
+_SHORT = 4
+"""A secret shorter than this is not searched for in evidence: it would blot out ordinary words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,14 +22,12 @@ class Plan:
     """What stays the same from run to run of one monitor, made once."""
 
     settings: MCPSettings
-    url: URL
-    headers: tuple[tuple[str, str], ...]
-    tls: TLSOptions
-    secrets: tuple[str, ...]
+    endpoint: Endpoint
+    wanted: Wanted
 
     @classmethod
     def of(cls, settings: MCPSettings) -> "Plan":
-        """Read the settings; the given headers replace ours of the same name."""
+        """Read the settings; the given headers replace ours of the same name, but for those the protocol needs."""
         given = [(name, value.get_secret_value()) for name, value in settings.headers.items()]
         if settings.bearer_token is not None:
             given.append(("Authorization", f"Bearer {settings.bearer_token.get_secret_value()}"))
@@ -31,13 +38,58 @@ class Plan:
             ("User-Agent", f"lifesign-probe/{__version__}"),
         ]
         kept = [header for header in ours if header[0].lower() not in named]
-        secrets = {value for _, value in given} | {value.partition(" ")[2] for _, value in given}
-        return cls(
-            settings=settings,
+        endpoint = Endpoint(
             url=parse_url(settings.url),
             headers=(*kept, *given),
             tls=TLSOptions(verify=settings.verify_tls, ca_pem=settings.ca_pem),
-            secrets=tuple(
-                sorted((secret for secret in secrets if len(secret) > 3), key=len, reverse=True)
-            ),
+            secrets=_searchable(value for _, value in given),
+            has_credential=bool(given),
         )
+        era = None if settings.era == "auto" else Era(settings.era)
+        transport = "" if settings.transport == "auto" else settings.transport
+        return cls(settings, endpoint, Wanted(era, transport, settings.protocol_version or ""))
+
+    def with_headers(self, headers: tuple[tuple[str, str], ...]) -> Endpoint:
+        """The endpoint with a credential in its headers, which replace others of the same name."""
+        if not headers:
+            return self.endpoint
+        named = {name.lower() for name, _ in headers}
+        kept = tuple([each for each in self.endpoint.headers if each[0].lower() not in named])
+        secrets = _searchable(value for _, value in headers)
+        return replace(
+            self.endpoint,
+            headers=kept + headers,
+            secrets=secrets + self.endpoint.secrets,
+            has_credential=True,
+        )
+
+
+def _searchable(values: Iterable[str]) -> tuple[str, ...]:
+    """Whole values and their last words (the token behind its scheme), longest first."""
+    words = {part for value in values for part in (value, value.partition(" ")[2])}
+    return tuple(sorted((word for word in words if len(word) >= _SHORT), key=len, reverse=True))
+
+
+class HTTPLines:
+    """Dials one endpoint, by the transport that is asked for."""
+
+    def __init__(
+        self, net: Net, endpoint: Endpoint, *, deadline: float, phases: MutableMapping[str, float]
+    ) -> None:
+        self._net = net
+        self.endpoint = endpoint
+        self.deadline = deadline
+        self.phases = phases
+        self.current: HTTPLine | LegacyLine = HTTPLine(
+            net, endpoint, deadline=deadline, phases=phases
+        )
+
+    def dial(self, transport: str) -> HTTPLine | LegacyLine:
+        """A line over `transport`. Streamable HTTP goes on with the connection it has; else the one before is hung up."""
+        if transport == "http" and isinstance(self.current, HTTPLine):
+            self.current.start_over(self.deadline)
+            return self.current
+        self.current.close()
+        make = LegacyLine if transport == "sse" else HTTPLine
+        self.current = make(self._net, self.endpoint, deadline=self.deadline, phases=self.phases)
+        return self.current

@@ -1,12 +1,12 @@
-"""What an MCP monitor is told, what it tells, and which pasted text means one."""
+"""What an MCP monitor is told, and which pasted text means one."""
 
 import re
-from typing import Annotated
+from datetime import date
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from lifesign.net.facts import TLSFacts
 from lifesign.net.http import URLError, parse_url
 from lifesign.net.settings import (
     AuthorityPEM,
@@ -16,26 +16,48 @@ from lifesign.net.settings import (
     VerifyTLS,
 )
 
-_OURS = frozenset({"content-type", "accept", "mcp-session-id", "mcp-protocol-version"})
+_OURS = frozenset(
+    {"content-type", "accept", "mcp-session-id", "mcp-protocol-version", "mcp-method", "mcp-name"}
+)
 _DOCUMENT = re.compile(r"\.(html?|md|pdf|png|svg|txt|xml)$", re.IGNORECASE)
 _LOCAL = re.compile(r"(localhost|127\.[\d.]+|\[[0-9a-fA-F:.]+\]|[\d.]+)(:\d+)?$")
 
 
-class MCPSettings(BaseModel):
-    """Speaks to an MCP server over Streamable HTTP and lists its tools, as an assistant would."""
+class ServerSettings(BaseModel):
+    """What is asked of any MCP server, whatever carries the messages."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    era: Literal["auto", "modern", "legacy"] = Field(
+        default="auto",
+        title="Era",
+        description="`legacy` begins with a handshake (up to 2025-11-25), `modern` is stateless (2026-07-28).",
+    )
+    protocol_version: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = Field(
+        default=None,
+        title="Protocol version",
+        description="The revision to ask for; the newest one of the server's era when empty.",
+    )
+
+
+class MCPSettings(ServerSettings):
+    """Speaks to an MCP server as an assistant would, and names the first layer that is wrong."""
 
     url: str = Field(
         title="Endpoint",
         description="The URL that clients are given, for example https://example.com/mcp.",
     )
+    transport: Literal["auto", "http", "sse"] = Field(
+        default="auto",
+        title="Transport",
+        description="`http` is Streamable HTTP, `sse` the old transport of two addresses.",
+    )
     bearer_token: BearerToken = None
     headers: SecretHeaders = Field(default_factory=dict)
-    protocol_version: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = Field(
+    credential_expires_at: date | None = Field(
         default=None,
-        title="Protocol version",
-        description="The revision to ask for; the newest one with a handshake when empty.",
+        title="Credential expires",
+        description="When the token or key runs out, if it does not say so itself; you are told three days before.",
     )
     verify_tls: VerifyTLS = True
     ca_pem: AuthorityPEM = None
@@ -53,45 +75,6 @@ class MCPSettings(BaseModel):
             if name.lower() in _OURS:
                 raise ValueError(f"the header {name} is set by the probe itself")
         return headers
-
-
-class HTTPAnswer(BaseModel):
-    """The first HTTP answer."""
-
-    status: int = Field(description="HTTP status of the answer to `initialize`.")
-
-
-class ServerInfo(BaseModel):
-    """What the server says of itself."""
-
-    name: str = Field(description="What the server calls itself.")
-    version: str = Field(description="The version it says it has; may be empty.")
-
-
-class ToolFacts(BaseModel):
-    """The tool list."""
-
-    count: int = Field(description="How many tools it lists.")
-    names: list[str] = Field(description="The names of its tools, at most the first 100.")
-
-
-class MCPFacts(BaseModel):
-    """What conditions may ask of an MCP server."""
-
-    http: HTTPAnswer
-    ip: str = Field(description="The address that was connected to.")
-    latency_ms: float = Field(
-        description="Milliseconds from the start of the probe to its last answer."
-    )
-    transport: str = Field(
-        description="How `initialize` was answered: json, or sse for an event stream."
-    )
-    server: ServerInfo
-    protocol_version: str = Field(description="The protocol revision that was agreed on.")
-    capabilities: list[str] = Field(description="The capabilities it declares, sorted.")
-    session: bool = Field(description="Whether the server opened a session.")
-    tools: ToolFacts
-    tls: TLSFacts = Field(description="The connection and its certificate.")
 
 
 def implied(settings: MCPSettings) -> tuple[str, ...]:

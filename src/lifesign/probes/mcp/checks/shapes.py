@@ -1,199 +1,200 @@
-"""Whether the results of `initialize` and `tools/list` have the shape that the MCP schema gives them.
+"""Whether the tools of a list are what the MCP schema and real clients demand. Pure.
 
-A well-formed result is decoded straight into a typed struct, which costs little; only when that fails is
-the JSON opened up to say exactly what is wrong.
+Every rule here is one that some client enforces: one tool whose `inputSchema` is not of type object makes several
+drop all tools of the server.
 """
 
+import re
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 import msgspec
+from jsonschema import Draft7Validator, Draft202012Validator
+from jsonschema.exceptions import SchemaError
 
 from lifesign.core.model import Finding, Level
+from lifesign.probes.mcp.client.greeting import UNREADABLE, opened
 from lifesign.probes.mcp.client.wire import Fault
+from lifesign.probes.mcp.sheet import found
 
 MAX_NAMED = 3
 """How many tools a finding names before it only counts."""
+MAX_TOOLS = 5000
+MAX_CHECKED = 500
+"""How many schemas are held against JSON Schema itself, which costs about a millisecond each."""
+MAX_DEPTH = 100
+"""How deep a schema may be nested; recursive validators of clients give up far earlier than at a thousand."""
+
+_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,128}")
+"""MCP 2025-11-25, server/tools, tool names."""
+
+Tool = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Greeting:
-    """What `initialize` told."""
-
-    version: str
-    server_name: str
-    server_version: str
-    capabilities: tuple[str, ...]
+class _Page(msgspec.Struct):
+    tools: list[Tool]
 
 
-@dataclass(frozen=True, slots=True)
-class ToolPage:
-    """One page of `tools/list`: names in their order, which of them are unsound, and where it goes on."""
-
-    names: tuple[str, ...]
-    unsound: tuple[str, ...] = ()
-    cursor: str | None = None
+_page_decoder = msgspec.json.Decoder(_Page)
 
 
-class _ServerInfo(msgspec.Struct):
-    name: str
-    version: Any = ""
+@dataclass(slots=True)
+class ToolList:
+    """All tools of a list in their order, and what is wrong with single ones: (code, tool name, what)."""
+
+    tools: list[Tool] = field(default_factory=list)
+    flaws: list[tuple[str, str, str]] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        """Their names, in the order of the list."""
+        return [tool["name"] for tool in self.tools]
 
 
-class _InitializeResult(msgspec.Struct):
-    protocolVersion: str  # noqa: N815 - the wire's own name
-    capabilities: dict[str, msgspec.Raw]
-    serverInfo: _ServerInfo  # noqa: N815 - the wire's own name
+def read_tools(pages: Sequence[bytes]) -> ToolList | Fault:
+    """Read the pages of `tools/list`; a fault (code `malformed`) is told where no tools can be made out."""
+    listed = ToolList()
+    for page in pages:
+        try:
+            tools: list[Any] = list(_page_decoder.decode(page).tools)
+        except UNREADABLE:
+            result = opened(page)
+            if not isinstance(result, dict) or not isinstance(result.get("tools"), list):
+                return Fault("malformed", "has no `tools` array")
+            tools = result["tools"]
+        for number, tool in enumerate(tools, start=1):
+            name = tool.get("name") if isinstance(tool, dict) else None
+            if not isinstance(name, str) or not name:
+                return Fault("malformed", f"has no `name` in tool {number} of {len(tools)}")
+            listed.tools.append(tool)
+    return listed
 
 
-class _Schema(msgspec.Struct):
-    type: Literal["object"]
-
-
-class _Tool(msgspec.Struct):
-    name: str
-    inputSchema: _Schema  # noqa: N815 - the wire's own name
-    description: str | None = None
-
-
-class _ToolsResult(msgspec.Struct):
-    tools: list[_Tool]
-    nextCursor: str | None = None  # noqa: N815 - the wire's own name
-
-
-_initialize_decoder = msgspec.json.Decoder(_InitializeResult)
-_tools_decoder = msgspec.json.Decoder(_ToolsResult)
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-
-def read_greeting(raw: bytes) -> Greeting | Fault:
-    """Read the result of `initialize`; a fault names a code of the initialize layer."""
-    try:
-        result = _initialize_decoder.decode(raw)
-    except _UNREADABLE:
-        return _diagnose_greeting(raw)
-    if not result.protocolVersion:
-        return Fault("missing_protocol_version", "has an empty `protocolVersion`")
-    if not result.serverInfo.name.strip():
-        return Fault("missing_server_info", "has an empty `serverInfo.name`")
-    return Greeting(
-        version=result.protocolVersion[:40],
-        server_name=result.serverInfo.name[:200],
-        server_version=str(result.serverInfo.version or "")[:100],
-        capabilities=tuple(sorted(result.capabilities))[:50],
-    )
-
-
-def _diagnose_greeting(raw: bytes) -> Fault:
-    result = _opened(raw)
-    if not isinstance(result, dict):
-        return Fault("missing_protocol_version", f"is {_kind(result)} instead of an object")
-    if not isinstance(result.get("protocolVersion"), str):
-        return Fault("missing_protocol_version", "has no `protocolVersion` text")
-    info = result.get("serverInfo")
-    if not isinstance(info, dict) or not isinstance(info.get("name"), str):
-        return Fault("missing_server_info", "has no `serverInfo` with a `name`")
-    return Fault("missing_capabilities", "has no `capabilities` object")
-
-
-def read_tools(raw: bytes) -> ToolPage | Fault:
-    """Read one page of `tools/list`; a fault names a code of the tools_list layer."""
-    try:
-        result = _tools_decoder.decode(raw)
-    except _UNREADABLE:
-        return _diagnose_tools(raw)
-    names = tuple([tool.name for tool in result.tools])
-    if not all(names):
-        return Fault("malformed", "has a tool with an empty `name`")
-    return ToolPage(names, cursor=result.nextCursor or None)
-
-
-def _diagnose_tools(raw: bytes) -> ToolPage | Fault:
-    """What can be used although it is not sound; clients drop such tools, so they are found and named."""
-    result = _opened(raw)
-    if not isinstance(result, dict) or not isinstance(result.get("tools"), list):
-        return Fault("malformed", "has no `tools` array")
-    names: list[str] = []
-    unsound: list[str] = []
-    for number, tool in enumerate(result["tools"], start=1):
-        name = tool.get("name") if isinstance(tool, dict) else None
-        if not isinstance(name, str) or not name:
-            return Fault("malformed", f"has no `name` in tool {number} of {len(result['tools'])}")
-        names.append(name)
-        if not _is_sound(tool):
-            unsound.append(name)
-    cursor = result.get("nextCursor")
-    if cursor is not None and not isinstance(cursor, str):
-        return Fault("malformed", f"has a `nextCursor` that is {_kind(cursor)} instead of text")
-    return ToolPage(tuple(names), tuple(unsound), cursor or None)
-
-
-def _is_sound(tool: dict[str, Any]) -> bool:
-    schema = tool.get("inputSchema")
-    is_described = isinstance(tool.get("description"), str | None)
-    return is_described and isinstance(schema, dict) and schema.get("type") == "object"
-
-
-def find_tool_problems(names: Iterable[str], unsound: Iterable[str]) -> tuple[Finding, ...]:
+def find_flaws(listed: ToolList, *, is_cut: bool = False) -> tuple[Finding, ...]:
     """What is worth saying of a whole list that was read without a fault."""
-    counted = Counter(names)
     findings: list[Finding] = []
-    if not counted:
-        findings.append(_empty_list())
-    if broken := list(unsound):
-        findings.append(
-            Finding(
-                Level.WARN,
-                "tools_list",
-                "malformed",
-                f"The `inputSchema` or description of {len(broken)} of {counted.total()} tools is not "
-                f"sound: {_named(broken)}.",
-                "Give each tool an `inputSchema` of type object; many clients drop every tool otherwise.",
-            )
+    if not listed.tools:
+        message = "The server advertises tools but lists none."
+        findings.append(found(Level.WARN, "tools_list", "empty_but_advertised", message))
+    if is_cut or len(listed.tools) > MAX_TOOLS:
+        message = (
+            f"The tool list goes on after {len(listed.tools)} tools; clients do not read it all."
         )
+        findings.append(found(Level.WARN, "tools_list", "truncated", message))
+    flaws = {code: list(group) for code, group in _flaws_by_code(listed).items()}
+    findings += [_told(code, group, len(listed.tools)) for code, group in flaws.items()]
+    counted = Counter(listed.names)
     if repeated := [name for name, count in counted.items() if count > 1]:
-        findings.append(
-            Finding(
-                Level.WARN,
-                "tools_list",
-                "duplicate_names",
-                f"Tool names come more than once: {_named(repeated)}.",
-                "Give every tool its own name; clients can only call one of them.",
-            )
-        )
+        message = f"Tool names come more than once: {named(repeated)}."
+        findings.append(found(Level.WARN, "shape", "duplicate_names", message))
     return tuple(findings)
 
 
-def _empty_list() -> Finding:
-    return Finding(
-        Level.WARN,
-        "tools_list",
-        "empty_but_advertised",
-        "The server advertises tools but lists none.",
-        "Look at the server's log for tools that failed to register at start.",
+_WORDS: Mapping[str, str] = {
+    "schema_invalid": "The `inputSchema` or description of {n} of {all} tools is not sound: {named} ({what}).",
+    "output_schema_invalid": "The `outputSchema` of {n} of {all} tools is not valid: {named} ({what}).",
+    "remote_ref": "The schemas of {n} of {all} tools point to other addresses, which no client may fetch: {named} ({what}).",
+    "name_invalid": "The names of {n} of {all} tools are refused by some clients: {named}.",
+}
+_LEVELS = {"name_invalid": Level.INFO}
+
+
+def _told(code: str, flaws: list[tuple[str, str]], count: int) -> Finding:
+    names = [name for name, _ in flaws]
+    words = _WORDS[code].format(n=len(names), all=count, named=named(names), what=flaws[0][1])
+    return found(_LEVELS.get(code, Level.WARN), "shape", code, words)
+
+
+def _flaws_by_code(listed: ToolList) -> dict[str, list[tuple[str, str]]]:
+    grouped: dict[str, list[tuple[str, str]]] = {}
+    for number, tool in enumerate(listed.tools):
+        for code, what in _flaws_of(tool, is_thorough=number < MAX_CHECKED):
+            grouped.setdefault(code, []).append((tool["name"], what))
+    return grouped
+
+
+def _flaws_of(tool: Tool, *, is_thorough: bool) -> Iterator[tuple[str, str]]:
+    if not _NAME.fullmatch(tool["name"]):
+        yield "name_invalid", ""
+    if not isinstance(tool.get("description"), str | None):
+        yield "schema_invalid", "the description is no text"
+    elif what := _schema_flaw(
+        tool.get("inputSchema"), is_thorough=is_thorough, must_be_object=True
+    ):
+        yield "schema_invalid", what
+    output = tool.get("outputSchema")
+    if output is not None and (what := _schema_flaw(output, is_thorough=is_thorough)):
+        yield "output_schema_invalid", what
+    remote = next(_remote_refs([tool.get("inputSchema"), output]), None)
+    if remote is not None:
+        yield "remote_ref", remote[:100]
+
+
+def _schema_flaw(schema: object, *, is_thorough: bool, must_be_object: bool = False) -> str:
+    """What is wrong with a schema; empty for one that is sound."""
+    if not isinstance(schema, dict):
+        return "missing" if schema is None else "no object"
+    if must_be_object and schema.get("type") != "object":
+        return "its type is not object"
+    if is_too_deep(schema):
+        return f"nested more than {MAX_DEPTH} levels"
+    if not is_thorough:
+        return ""
+    validator = (
+        Draft7Validator if "draft-07" in str(schema.get("$schema", "")) else Draft202012Validator
     )
+    try:
+        validator.check_schema(schema)
+    except SchemaError as error:
+        return f"{error.json_path}: {error.message[:120]}"
+    except RecursionError:
+        return f"nested more than {MAX_DEPTH} levels"
+    return ""
 
 
-def _named(names: list[str]) -> str:
+def _unknown_required(schema: Tool) -> str:
+    required, properties = schema.get("required"), schema.get("properties")
+    if not isinstance(required, list) or not isinstance(properties, dict):
+        return ""
+    missing = [str(name) for name in required if name not in properties]
+    return f"requires {named(missing)}, which it does not describe" if missing else ""
+
+
+def is_too_deep(value: object, limit: int = MAX_DEPTH) -> bool:
+    """Whether JSON is nested deeper than `limit`; looked at without recursion."""
+    level: list[object] = [value]
+    for _ in range(limit):
+        level = [below for each in level for below in _children(each)]
+        if not level:
+            return False
+    return True
+
+
+def _children(value: object) -> Sequence[object]:
+    if isinstance(value, dict):
+        return [each for each in value.values() if isinstance(each, dict | list)]
+    if isinstance(value, list):
+        return [each for each in value if isinstance(each, dict | list)]
+    return ()
+
+
+def _remote_refs(schemas: list[object]) -> Iterator[str]:
+    """Every `$ref` that leads out of its own document; looked at without recursion."""
+    waiting = list(schemas)
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            ref = value.get("$ref")
+            if isinstance(ref, str) and not ref.startswith("#"):
+                yield ref
+            waiting += _children(value)
+        elif isinstance(value, list):
+            waiting += cast("list[object]", _children(value))
+
+
+def named(names: Sequence[str]) -> str:
+    """Some names for a message, the rest counted."""
     shown = ", ".join(f"`{name[:60]}`" for name in names[:MAX_NAMED])
     return f"{shown} and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else shown
-
-
-def _opened(raw: bytes) -> object:
-    try:
-        return msgspec.json.decode(raw)
-    except _UNREADABLE:
-        return None
-
-
-def _kind(value: object) -> str:
-    names = {
-        dict: "an object",
-        list: "an array",
-        str: "text",
-        bool: "a boolean",
-        type(None): "null",
-    }
-    return names.get(type(value), "a number")

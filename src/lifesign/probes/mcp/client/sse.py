@@ -23,10 +23,12 @@ class EventReader:
     """Feed it chunks in order; it gives back the events that they complete.
 
     `comments` counts keep-alive comments, `strays` the lines that name no field (a server that forgot
-    `data:`). `is_mid_event` says whether an event was begun and not closed by an empty line.
+    `data:`). `last_id` and `retry_ms` are what a stream that breaks off is resumed with. `is_mid_event` says whether an event was begun and not closed by an empty line.
     """
 
-    __slots__ = ("_after_cr", "_data", "_is_first", "_name", "_pieces", "comments", "strays")
+    __slots__ = (
+        "_after_cr", "_data", "_is_first", "_name", "_pieces", "comments", "last_id", "retry_ms", "strays",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -36,6 +38,8 @@ class EventReader:
         self._data: list[bytes] = []
         self.comments = 0
         self.strays = 0
+        self.last_id = ""
+        self.retry_ms: int | None = None
 
     @property
     def is_mid_event(self) -> bool:
@@ -77,6 +81,10 @@ class EventReader:
             self._data.append(value)
         elif field == b"event":
             self._name = value.decode(errors="replace")
+        elif field == b"id" and b"\0" not in value:
+            self.last_id = value.decode(errors="replace")
+        elif field == b"retry" and value.isdigit():
+            self.retry_ms = int(value[:9])
         elif field not in _FIELDS:
             self.strays += 1
         return None

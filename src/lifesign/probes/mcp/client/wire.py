@@ -4,19 +4,42 @@ Pure: bytes in, a `Result`, an `RPCError` or a `Fault` out. Which layer and reas
 follows the JSON-RPC 2.0 specification, section 5.1 (https://www.jsonrpc.org/specification).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import msgspec
 
-LATEST_ASKED = "2025-11-25"
-"""The newest revision that has an `initialize`; what a probe asks for."""
+from lifesign import __version__
 
-PUBLISHED = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28")
-"""Every published revision (https://modelcontextprotocol.io/specification/versioning), oldest first."""
 
-INITIALIZE_ID = 1
-FIRST_LIST_ID = 2
+class Era(StrEnum):
+    """Which of the two protocols a server speaks: with a handshake and sessions, or stateless."""
+
+    LEGACY = "legacy"
+    MODERN = "modern"
+
+
+HANDSHAKE_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+"""The revisions that begin with `initialize`, oldest first (https://modelcontextprotocol.io/specification/versioning)."""
+
+MODERN_VERSIONS = ("2026-07-28",)
+"""The stateless revisions: no handshake, no session, every request says everything about itself."""
+
+PUBLISHED = HANDSHAKE_VERSIONS + MODERN_VERSIONS
+LATEST_ASKED = HANDSHAKE_VERSIONS[-1]
+"""What the handshake asks for."""
+
+CLIENT_INFO = msgspec.Raw(
+    msgspec.json.encode({"name": "lifesign-probe", "title": "Lifesign", "version": __version__})
+)
+"""Who asks, as JSON."""
+
+HEADER_MISMATCH = -32020
+MISSING_CAPABILITY = -32021
+UNSUPPORTED_VERSION = -32022
+"""The codes that MCP reserves since 2026-07-28."""
 
 _ERROR_CODES = {
     -32700: "parse_error_32700",
@@ -24,6 +47,8 @@ _ERROR_CODES = {
     -32601: "method_not_found_32601",
     -32602: "invalid_params_32602",
     -32603: "internal_32603",
+    HEADER_MISMATCH: "header_mismatch_32020",
+    MISSING_CAPABILITY: "missing_capability_32021",
 }
 
 
@@ -44,8 +69,8 @@ class RPCError:
 
     @property
     def code(self) -> str:
-        """The error as a failure code: `internal_32603`, or `error_32000` for one without a fixed meaning."""
-        return _ERROR_CODES.get(self.number) or f"error_{abs(self.number)}"
+        """The error as a failure code: `internal_32603`, or `error` for one without a fixed meaning."""
+        return _ERROR_CODES.get(self.number, "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +82,14 @@ class Fault:
 
 
 Reply = Result | RPCError | Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A notification, or a request of the server's own, that came before the reply."""
+
+    method: str
+    raw: bytes
 
 
 class _Envelope(msgspec.Struct):
@@ -73,30 +106,28 @@ _decoder = msgspec.json.Decoder(_Envelope)
 _encode = msgspec.json.encode
 
 
-def initialize_request(version: str, probe_version: str) -> bytes:
-    """The body of `initialize`: no capabilities, so that the server asks nothing back."""
-    return _request(
-        INITIALIZE_ID,
-        "initialize",
-        {
-            "protocolVersion": version,
-            "capabilities": {},
-            "clientInfo": {"name": "lifesign-probe", "version": probe_version},
-        },
-    )
-
-
-def list_request(request_id: int, cursor: str | None = None) -> bytes:
-    """The body of `tools/list`, for the page that `cursor` names."""
-    return _request(request_id, "tools/list", {"cursor": cursor} if cursor is not None else {})
-
-
-def _request(request_id: int, method: str, params: dict[str, Any]) -> bytes:
+def request_body(request_id: int, method: str, params: Mapping[str, Any]) -> bytes:
+    """A request of the handshake era."""
     return _encode({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params})
 
 
+def modern_body(request_id: int, method: str, params: Mapping[str, Any], *, version: str) -> bytes:
+    """A request of the stateless era, which says in `_meta` who asks, in which version, and what it can do."""
+    meta = {
+        **params.get("_meta", {}),
+        "io.modelcontextprotocol/protocolVersion": version,
+        "io.modelcontextprotocol/clientInfo": CLIENT_INFO,
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    return request_body(request_id, method, {**params, "_meta": meta})
+
+
+def initialize_params(version: str) -> dict[str, Any]:
+    """What `initialize` says: no capabilities, so that the server asks nothing back."""
+    return {"protocolVersion": version, "capabilities": {}, "clientInfo": CLIENT_INFO}
+
+
 INITIALIZED = _encode({"jsonrpc": "2.0", "method": "notifications/initialized"})
-FIRST_LIST = list_request(FIRST_LIST_ID)
 
 
 def read_reply(body: bytes, request_id: int) -> Reply:
@@ -105,31 +136,37 @@ def read_reply(body: bytes, request_id: int) -> Reply:
     return envelope if isinstance(envelope, Fault) else _judge(envelope, request_id)
 
 
-def read_event(data: bytes, request_id: int) -> Reply | None:
-    """Check one event of a stream; None for what is not meant for us (requests and notifications)."""
+def read_event(data: bytes, request_id: int) -> Reply | Notice:
+    """Check one message of a stream, where notifications and requests of the server may come before the reply."""
     envelope = _open(data)
     if isinstance(envelope, Fault):
         return envelope
-    return None if envelope.method is not None else _judge(envelope, request_id)
+    if envelope.method is not None:
+        return Notice(str(envelope.method)[:100], data)
+    return _judge(envelope, request_id)
 
 
 def _open(body: bytes) -> _Envelope | Fault:
     try:
         return _decoder.decode(body)
     except msgspec.ValidationError:
-        return Fault("not_jsonrpc", f"is JSON, but {_shape(body)} instead of one JSON-RPC message")
+        return _not_one_message(body)
     except msgspec.DecodeError as error:
         if "truncated" in str(error) and body.lstrip()[:1] in (b"{", b"["):
             return Fault("truncated", f"is JSON that breaks off after {len(body)} bytes")
         return Fault("not_json", "is not JSON")
-    except (UnicodeDecodeError, RecursionError) as error:
-        return Fault("not_json", f"cannot be read as JSON ({type(error).__name__})")
+    except RecursionError:
+        return Fault("too_deep", "is nested deeper than can be read")
+    except UnicodeDecodeError:
+        return Fault("not_json", "is not UTF-8")
 
 
-def _shape(body: bytes) -> str:
-    return {b"[": "an array", b'"': "a string", b"{": "an odd object"}.get(
-        body.lstrip()[:1], "a bare value"
-    )
+def _not_one_message(body: bytes) -> Fault:
+    start = body.lstrip()[:1]
+    if start == b"[":
+        return Fault("batch", "is a batch (an array) instead of one message")
+    shape = {b'"': "a string", b"{": "an odd object"}.get(start, "a bare value")
+    return Fault("not_jsonrpc", f"is JSON, but {shape} instead of one JSON-RPC message")
 
 
 def _judge(envelope: _Envelope, request_id: int) -> Reply:

@@ -1,0 +1,180 @@
+"""The line of the old HTTP+SSE transport: one stream that carries the replies, one address that takes the messages.
+
+GET opens the stream, whose first event names the message address; each POST there is answered with 202 and its
+reply comes over the stream (MCP 2024-11-05, transports).
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, MutableMapping
+from contextlib import AsyncExitStack, suppress
+from typing import cast
+
+from lifesign.net.access import Net
+from lifesign.net.chain import PeerChain
+from lifesign.net.failures import NetError
+from lifesign.net.http import URL, HTTPConnection, Request, URLError
+from lifesign.probes.mcp.client.answers import Answer, AnswerError, Exchange, judge_answer
+from lifesign.probes.mcp.client.events import MAX_ANSWER, EventStream, hang
+from lifesign.probes.mcp.client.http import Endpoint, read_headers
+from lifesign.probes.mcp.client.line import Message
+
+ENDPOINT_S = 5.0
+"""How long the first event may take; a server that is well sends it at once."""
+
+_OPENING = Message("initialize", "GET", b"")
+
+
+class LegacyLine:
+    """One client's line over HTTP+SSE. `deadline` is an instant of the loop clock; `phases` as of `HTTPLine`."""
+
+    transport = "sse"
+    framing = "sse"
+    has_session = False
+
+    def __init__(
+        self, net: Net, endpoint: Endpoint, *, deadline: float, phases: MutableMapping[str, float]
+    ) -> None:
+        self._net = net
+        self._endpoint = endpoint
+        self._deadline = deadline
+        self._phases = phases
+        self._stack = AsyncExitStack()
+        self._events: EventStream | None = None
+        self._listener: HTTPConnection | None = None
+        self._poster: HTTPConnection | None = None
+        self._joined: tuple[tuple[str, str], ...] = ()
+        self._messages: URL | None = None
+        self.url = endpoint.url
+        self.redirects: list[str] = []
+        self.first_status = 0
+        self.replied_at = 0.0
+        self.address = ""
+        self.chain: PeerChain | None = None
+
+    def exchange(self, message: Message) -> Exchange:
+        """How the answer to a message is judged."""
+        return Exchange(
+            message.step,
+            message.method,
+            self.url.shown,
+            sent_credentials=self._endpoint.has_credential,
+            secrets=self._endpoint.secrets,
+        )
+
+    def join(self, *, session: str, version: str) -> None:
+        """Carry the agreed version; the session is the stream itself."""
+        del session
+        self._joined = (("MCP-Protocol-Version", version),)
+
+    async def open(self) -> None:
+        """Open the stream and learn where messages go. Raises `NetError`."""
+        connection = await HTTPConnection.connect(
+            self._net,
+            self.url,
+            deadline=self._deadline,
+            phases=self._phases,
+            tls=self._endpoint.tls,
+        )
+        self._listener = connection
+        self.address, self.chain = connection.address, connection.chain
+        headers = (("Accept", "text/event-stream"), *self._endpoint.headers[2:])
+        response = await self._stack.enter_async_context(
+            connection.stream(
+                Request("GET", self.url, headers), deadline=self._deadline, max_body=MAX_ANSWER
+            )
+        )
+        self.first_status = response.status
+        self._phases["http"] = response.first_byte_ms
+        chunks = cast("AsyncGenerator[bytes]", response.chunks())
+        self._stack.push_async_callback(chunks.aclose)
+        answer = Answer(response.status, read_headers(response))
+        is_stream = answer.content_type.startswith("text/event-stream")
+        if not answer.is_success or not is_stream:
+            await self._refused(answer, chunks)
+        self._events = EventStream(chunks)
+        self._messages = await self._named_address(self._events)
+
+    async def _refused(self, answer: Answer, chunks: AsyncGenerator[bytes]) -> None:
+        body = b""
+        with suppress(NetError):
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > 4000:
+                    break
+        told = Answer(answer.status, answer.headers, body[:4000])
+        exchange = self.exchange(_OPENING)
+        failure = judge_answer(exchange, told)
+        if failure is None:
+            what = "was answered with no event stream"
+            failure = exchange.failure("http", "invalid_content_type", what, answer=told)
+        raise AnswerError(failure, told)
+
+    async def _named_address(self, events: EventStream) -> URL:
+        exchange = self.exchange(_OPENING)
+        limit = min(self._deadline, asyncio.get_running_loop().time() + ENDPOINT_S)
+        try:
+            async with asyncio.timeout_at(limit):
+                event = await events.next()
+        except (TimeoutError, NetError):
+            event = None
+        if event is None or event.name != "endpoint":
+            what = "opened an event stream that names no address for messages"
+            raise NetError(exchange.failure("session", "sse_no_endpoint", what))
+        try:
+            url = self.url.join(event.data.decode(errors="replace").strip())
+        except URLError:
+            what = "opened an event stream that names an address which cannot be read"
+            raise NetError(exchange.failure("session", "sse_no_endpoint", what)) from None
+        if url.origin != self.url.origin:
+            what = f"opened an event stream that sends messages to another origin, {url.shown}"
+            raise NetError(exchange.failure("session", "sse_foreign_endpoint", what))
+        return url
+
+    async def send(self, message: Message) -> Answer:
+        """POST one message and wait on the stream for its reply."""
+        if self._events is None:
+            await self.open()
+        posted = await self._post(message)
+        if message.request_id is None or not posted.is_success:
+            return posted
+        if self._events is None:
+            raise NetError(self.exchange(message).failure("session", "sse_closed", "was hung up"))
+        limit = min(self._deadline, message.deadline or self._deadline)
+        exchange = self.exchange(message)
+        try:
+            async with asyncio.timeout_at(limit):
+                found, text = await self._events.reply(
+                    exchange, message.request_id, message.on_notice
+                )
+        except TimeoutError:
+            raise NetError(hang(exchange, "was not answered over the stream in time")) from None
+        self.replied_at = time.perf_counter()
+        return Answer(200, posted.headers, text, found, "sse")
+
+    async def _post(self, message: Message) -> Answer:
+        if self._messages is None:
+            raise NetError(self.exchange(message).failure("session", "sse_no_endpoint", "has nowhere to go"))  # fmt: skip
+        limit = min(self._deadline, message.deadline or self._deadline)
+        connection = self._poster
+        if connection is None or not connection.is_reusable:
+            connection = self._poster = await HTTPConnection.connect(
+                self._net, self._messages, deadline=limit, phases={}, tls=self._endpoint.tls
+            )
+        headers = self._endpoint.headers + self._joined + message.headers
+        request = Request("POST", self._messages, headers, message.body)
+        response = await connection.exchange(request, deadline=limit, phases={}, max_body=65_536)
+        named = {name.lower(): value for name, value in response.headers}
+        return Answer(response.status, named, response.body)
+
+    async def leave(self, deadline: float) -> None:
+        """Close the stream, which is the session."""
+        del deadline
+        await self._stack.aclose()
+        self.close()
+
+    def close(self) -> None:
+        """Drop both connections."""
+        for connection in (self._listener, self._poster):
+            if connection is not None:
+                connection.close()
