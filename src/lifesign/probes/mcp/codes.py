@@ -134,6 +134,7 @@ CODES: Mapping[tuple[str, str], Code] = MappingProxyType(
         tool_missing=(C, "the tool that is to be called is not in the list", "Correct the name in this monitor, or restore the tool."),
         not_read_only=(C, "the tool does not say that it only reads", "Set readOnlyHint on the tool, or allow the call in this monitor's settings."),
         error=(C, "the call is answered with a JSON-RPC error", "Look at the server's log for this call."),
+        malformed=(C, "the result of the call has no readable content", "Answer with a `content` array, as the tools/call result of the MCP schema."),
         is_error=(C, "the tool says that it failed (isError)", "Look at what the tool depends on; the message is in the evidence."),
         assertion_failed=(C, "the result is not what was expected", "Look at the result; if the expectation asks too much, change it."),
         stale_result=(C, "a timestamp in the result is too old", "Look at what feeds this data."),
