@@ -13,6 +13,8 @@ from lifesign.core.rollup import (
     Sample,
     Summary,
     combine,
+    decode_all,
+    encode_all,
     seconds_by_state,
     summarize,
     uptime_ratio,
@@ -120,3 +122,28 @@ def test_uptime_leaves_out_what_was_not_observed():
 
     assert uptime_ratio(seconds) == pytest.approx(0.9)
     assert uptime_ratio({State.PAUSED: 5.0, None: 5.0}) is None
+
+
+@given(st.lists(samples), st.lists(samples))
+def test_each_phase_keeps_its_own_histogram(a: list[Sample], b: list[Sample]):
+    whole = summarize(a + b)
+
+    assert combine([summarize(a), summarize(b)]).phase_latency == whole.phase_latency
+    for name, histogram in whole.phase_latency.items():
+        assert histogram.count == whole.phases[name][1]
+
+
+@given(st.lists(histograms))
+def test_several_histograms_are_read_back_from_one_text(found: list[Histogram]):
+    assert decode_all(encode_all(found)) == found
+
+
+@pytest.mark.parametrize("blob", [b"", b"\x02", b"\x01\x80", b"\x01\x01\x05", b"\x01\x05\x01"])
+def test_foreign_bytes_are_no_histograms(blob: bytes):
+    with pytest.raises(ValueError, match="histogram"):
+        decode_all(blob)
+
+
+@given(histograms, st.lists(st.floats(0, 1)).map(sorted))
+def test_quantiles_of_one_pass_are_those_of_many(histogram: Histogram, qs: list[float]):
+    assert histogram.quantiles(*qs) == tuple([histogram.quantile(q) for q in qs])

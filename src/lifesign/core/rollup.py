@@ -7,7 +7,7 @@ Merging adds counts, so the quantile of a year is as exact as that of an hour.
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import accumulate
@@ -45,19 +45,29 @@ class Histogram:
 
     def merge(self, *others: "Histogram") -> "Histogram":
         """All values of all of them."""
-        total = Counter(self.buckets)
+        total = dict(self.buckets)
         for other in others:
-            total.update(other.buckets)
-        return Histogram(dict(total))
+            for bucket, count in other.buckets.items():
+                total[bucket] = total.get(bucket, 0) + count
+        return Histogram(total)
 
     def quantile(self, q: float) -> float | None:
         """The value of rank ⌊q·(n − 1)⌋ within `RELATIVE_ERROR`; None of nothing."""
-        left = math.floor(q * (self.count - 1))
+        return self.quantiles(q)[0]
+
+    def quantiles(self, *rising: float) -> tuple[float | None, ...]:
+        """Several quantiles, the smallest first, in one pass over the buckets."""
+        last = self.count - 1
+        ranks = [math.floor(q * last) for q in rising]
+        if last < 0:
+            return (None,) * len(ranks)
+        found: list[float] = []
+        seen = 0
         for bucket, count in sorted(self.buckets.items()):
-            left -= count
-            if left < 0:
-                return 2 * GAMMA**bucket / (GAMMA + 1)
-        return None
+            seen += count
+            while len(found) < len(ranks) and ranks[len(found)] < seen:
+                found.append(2 * GAMMA**bucket / (GAMMA + 1))
+        return tuple(found)
 
     def encode(self) -> bytes:
         """A codec number, then (gap to the bucket before, count) as variable-length integers."""
@@ -72,14 +82,45 @@ class Histogram:
     @classmethod
     def decode(cls, blob: bytes) -> "Histogram":
         """The histogram that was encoded; raises ValueError for anything else."""
-        if blob[:1] != bytes([_CODEC]):
-            raise ValueError(f"Not a latency histogram of codec {_CODEC}: it begins {blob[:1]!r}.")
-        numbers = list(_numbers(blob[1:]))
+        _check_codec(blob)
+        return cls._of_numbers(_numbers(blob[1:]))
+
+    @classmethod
+    def _of_numbers(cls, numbers: Sequence[int]) -> "Histogram":
         if len(numbers) % 2:
             raise ValueError("A latency histogram ends with a bucket that has no count.")
         places = accumulate(numbers[::2], initial=_LOWEST)
         next(places)
         return cls(dict(zip(places, numbers[1::2], strict=True)))
+
+
+def encode_all(histograms: Iterable[Histogram]) -> bytes:
+    """Several histograms in one text: a codec number, then each one's length in bytes and its numbers."""
+    out = bytearray([_CODEC])
+    for histogram in histograms:
+        body = histogram.encode()[1:]
+        _put(out, len(body))
+        out += body
+    return bytes(out)
+
+
+def decode_all(blob: bytes) -> list[Histogram]:
+    """The histograms that were encoded together; raises ValueError for anything else."""
+    _check_codec(blob)
+    found: list[Histogram] = []
+    at = 1
+    while at < len(blob):
+        size, at = _take(blob, at)
+        if at + size > len(blob):
+            raise ValueError("A latency histogram is shorter than it says.")
+        found.append(Histogram._of_numbers(_numbers(blob[at : at + size])))  # noqa: SLF001 - its own module
+        at += size
+    return found
+
+
+def _check_codec(blob: bytes) -> None:
+    if blob[:1] != bytes([_CODEC]):
+        raise ValueError(f"Not a latency histogram of codec {_CODEC}: it begins {blob[:1]!r}.")
 
 
 def _bucket(value: float) -> int:
@@ -94,16 +135,28 @@ def _put(out: bytearray, number: int) -> None:
     out.append(number)
 
 
-def _numbers(blob: bytes) -> Iterator[int]:
+def _take(blob: bytes, at: int) -> tuple[int, int]:
+    """The number that begins at a place, and the place behind it."""
     number = shift = 0
-    for byte in blob:
+    for place in range(at, len(blob)):
+        byte = blob[place]
         number |= (byte & 0x7F) << shift
-        shift += 7
         if byte < 0x80:
-            yield number
-            number = shift = 0
-    if shift:
-        raise ValueError("A latency histogram ends in the middle of a number.")
+            return number, place + 1
+        shift += 7
+    raise ValueError("A latency histogram ends in the middle of a number.")
+
+
+def _numbers(blob: bytes) -> list[int]:
+    numbers: list[int] = []
+    at = 0
+    while at < len(blob):
+        if blob[at:].isascii():
+            # What is left are numbers of one byte each: nearly all of an hour's, and this is most of the work.
+            return numbers + list(blob[at:])
+        number, at = _take(blob, at)
+        numbers.append(number)
+    return numbers
 
 
 PhaseSums = Mapping[str, tuple[float, int]]
@@ -112,11 +165,15 @@ PhaseSums = Mapping[str, tuple[float, int]]
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Many runs in one value. `latency` counts the runs that were up or degraded."""
+    """Many runs in one value. `latency` and the phases count the runs that were up or degraded.
+
+    `phase_latency` holds a histogram for each phase; what was summed up by an older version has none.
+    """
 
     states: Mapping[State, int] = field(default_factory=dict)
     latency: Histogram = field(default_factory=Histogram)
     phases: PhaseSums = field(default_factory=dict)
+    phase_latency: Mapping[str, Histogram] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -141,37 +198,36 @@ class Sample:
 def summarize(samples: Sequence[Sample]) -> Summary:
     """Sum up single runs."""
     answered = [s for s in samples if s.state in {State.UP, State.DEGRADED}]
+    values: dict[str, list[float]] = {}
+    for sample in answered:
+        for name, ms in sample.phases_ms.items():
+            values.setdefault(name, []).append(ms)
     return Summary(
         states=dict(Counter(sample.state for sample in samples)),
         latency=Histogram.of(sample.duration_ms for sample in answered),
-        phases=_add_phases(
-            (name, ms, 1) for sample in answered for name, ms in sample.phases_ms.items()
-        ),
+        phases={name: (math.fsum(found), len(found)) for name, found in values.items()},
+        phase_latency={name: Histogram.of(found) for name, found in values.items()},
     )
 
 
 def combine(summaries: Sequence[Summary]) -> Summary:
     """Sum up summaries; in any order and grouping the counts and buckets come out the same."""
     states: Counter[State] = Counter()
+    sums: dict[str, tuple[float, int]] = {}
+    histograms: dict[str, list[Histogram]] = {}
     for summary in summaries:
         states.update(summary.states)
+        for name, (total, count) in summary.phases.items():
+            so_far, seen = sums.get(name, (0.0, 0))
+            sums[name] = (so_far + total, seen + count)
+        for name, histogram in summary.phase_latency.items():
+            histograms.setdefault(name, []).append(histogram)
     return Summary(
         states=dict(states),
         latency=Histogram().merge(*(summary.latency for summary in summaries)),
-        phases=_add_phases(
-            (name, total, count)
-            for summary in summaries
-            for name, (total, count) in summary.phases.items()
-        ),
+        phases=sums,
+        phase_latency={name: found[0].merge(*found[1:]) for name, found in histograms.items()},
     )
-
-
-def _add_phases(parts: Iterable[tuple[str, float, int]]) -> PhaseSums:
-    sums: dict[str, tuple[float, int]] = {}
-    for name, total, count in parts:
-        so_far, seen = sums.get(name, (0.0, 0))
-        sums[name] = (so_far + total, seen + count)
-    return sums
 
 
 def seconds_by_state(

@@ -14,6 +14,7 @@ from lifesign.store import tables as t
 from lifesign.store.codes import CODE_STATE, STATE_CODE
 from lifesign.store.columns import from_ms, to_ms
 from lifesign.store.cursors import after, bounded, decode_cursor, encode_cursor
+from lifesign.store.latencies import latency_of, percentiles_of
 from lifesign.store.monitors import newest_runs
 from lifesign.store.repository import Repository
 from lifesign.store.rows import run_of, transition_of
@@ -21,15 +22,11 @@ from lifesign.store.summaries import (
     DAY_MS,
     HOUR_MS,
     Grain,
-    Part,
-    cover,
-    fold,
     fold_by,
-    parts_within,
-    read_progress,
+    parts_over,
 )
 from lifesign.store.tenancy import within
-from lifesign.store.values import Bucket, DayBar, Digest, Percentiles, StoredRun, Uptime
+from lifesign.store.values import Bucket, DayBar, Digest, StoredRun, Uptime
 
 _DAY = timedelta(days=1)
 
@@ -85,24 +82,16 @@ class History(Repository):
         """
         first_ms, width_ms, coarsest = _steps(to_ms(since), to_ms(until), points)
         end_ms = to_ms(until)
-        parts = await self._parts(
-            scope, [monitor_id], since=first_ms, until=end_ms, coarsest=coarsest
-        )
+        async with self._database.read() as connection:
+            parts = await parts_over(
+                connection, scope, [monitor_id], (first_ms, end_ms), coarsest=coarsest
+            )
         folded = fold_by(parts, lambda part: (part.start_ms - first_ms) // width_ms)
         steps = -(-(end_ms - first_ms) // width_ms)
         return [
             _bucket(first_ms + step * width_ms, width_ms, folded.get(step, Summary()))
             for step in range(steps)
         ]
-
-    async def percentiles(
-        self, scope: Scope, monitor_id: str, since: datetime, until: datetime
-    ) -> Percentiles:
-        """Percentiles of any window, from merged histograms: never an average of percentiles."""
-        parts = await self._parts(
-            scope, [monitor_id], since=to_ms(since), until=to_ms(until), coarsest=Grain.DAY
-        )
-        return _percentiles(fold(parts))
 
     async def uptime(
         self, scope: Scope, monitor_id: str, since: datetime, until: datetime
@@ -138,20 +127,15 @@ class History(Repository):
 
         Percentiles begin at the whole hour before `since`, which saves reading single runs.
         """
-        parts = await self._parts(
-            scope,
-            monitor_ids,
-            since=to_ms(since) // HOUR_MS * HOUR_MS,
-            until=to_ms(until),
-            coarsest=Grain.DAY,
-        )
-        folded = fold_by(parts, lambda part: part.monitor_id)
+        window = (to_ms(since) // HOUR_MS * HOUR_MS, to_ms(until))
         async with self._database.read() as connection:
+            parts = await parts_over(connection, scope, monitor_ids, window, with_phases=False)
             changes = await _all_changes(connection, scope, monitor_ids, since=since, until=until)
+        folded = fold_by(parts, lambda part: part.monitor_id)
         return {
             monitor_id: Digest(
                 _uptime(story, since=since, until=until, state=state),
-                _percentiles(folded.get(monitor_id, Summary())),
+                percentiles_of(folded.get(monitor_id, Summary()).latency),
             )
             for monitor_id, (state, story) in changes.items()
         }
@@ -184,23 +168,6 @@ class History(Repository):
         cursor = encode_cursor("transitions", (shown[-1]["id"],)) if more else None
         return Page(tuple(transition_of(row) for row in shown), cursor)
 
-    async def _parts(
-        self,
-        scope: Scope,
-        monitor_ids: Sequence[str],
-        *,
-        since: int,
-        until: int,
-        coarsest: Grain,
-    ) -> list[Part]:
-        """All parts of a window (milliseconds), of one snapshot of the database."""
-        found: list[Part] = []
-        async with self._database.read() as connection:
-            progress = await read_progress(connection)
-            for stretch in cover(since, until, progress, coarsest):
-                found += await parts_within(connection, scope, monitor_ids, stretch)
-        return found
-
 
 def _steps(since: int, until: int, points: int) -> tuple[int, int, Grain]:
     """Where the first step begins, how wide steps are, and the coarsest rows that fit into one."""
@@ -212,20 +179,16 @@ def _steps(since: int, until: int, points: int) -> tuple[int, int, Grain]:
     return since // unit * unit, -(-width // unit) * unit, grain
 
 
-def _percentiles(summary: Summary) -> Percentiles:
-    latency = summary.latency
-    p50, p95, p99 = (latency.quantile(q) for q in (0.5, 0.95, 0.99))
-    return Percentiles(latency.count, p50, p95, p99)
-
-
 def _bucket(at_ms: int, width_ms: int, summary: Summary) -> Bucket:
+    latency = latency_of(summary)
     return Bucket(
         at=from_ms(at_ms),
         width=timedelta(milliseconds=width_ms),
         count=summary.count,
         states=summary.states,
-        latency=_percentiles(summary),
+        latency=latency.total,
         phases_ms=summary.mean_phases_ms,
+        phases=latency.phases,
     )
 
 

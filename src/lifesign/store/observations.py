@@ -2,9 +2,10 @@
 
 from lifesign.store.batches import BatchWriter
 from lifesign.store.history import History
+from lifesign.store.latencies import Latencies
 from lifesign.store.retention import Pruning
 from lifesign.store.rollups import Rollups
 
 
-class ObservationRepository(BatchWriter, History, Rollups, Pruning):
-    """The four sides of observations under one name."""
+class ObservationRepository(BatchWriter, History, Latencies, Rollups, Pruning):
+    """The five sides of observations under one name."""

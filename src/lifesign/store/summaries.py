@@ -10,7 +10,15 @@ from sqlalchemy import Column, RowMapping, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lifesign.core.model import State
-from lifesign.core.rollup import Histogram, Sample, Summary, combine, summarize
+from lifesign.core.rollup import (
+    Histogram,
+    Sample,
+    Summary,
+    combine,
+    decode_all,
+    encode_all,
+    summarize,
+)
 from lifesign.core.scope import Scope
 from lifesign.store import tables as t
 from lifesign.store.codes import CODE_STATE
@@ -22,6 +30,7 @@ K = TypeVar("K")
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
+_NOTHING = Histogram()
 _COUNTED = (State.UP, State.DEGRADED, State.DOWN, State.UNKNOWN)
 
 
@@ -132,21 +141,31 @@ def sample_of(row: Any) -> Sample:
     return Sample(CODE_STATE[row.state], row.duration_ms, _phases.decode(row.detail).phases)
 
 
-def summary_of(row: RowMapping) -> Summary:
-    """The summary in a row of the hourly or daily table."""
+def _duration_of(row: Any) -> Sample:
+    return Sample(CODE_STATE[row.state], row.duration_ms, {})
+
+
+def summary_of(row: RowMapping, *, with_phases: bool = True) -> Summary:
+    """The summary in a row of the hourly or daily table; most of the work is in the phases."""
+    phases = _phase_sums.decode(row["phases"]) if with_phases else {}
+    kept = row["phase_latency"] if with_phases else None
     return Summary(
         states={state: row[state.value] for state in _COUNTED if row[state.value]},
         latency=Histogram.decode(row["latency"]),
-        phases=_phase_sums.decode(row["phases"]),
+        phases=phases,
+        phase_latency={} if kept is None else dict(zip(phases, decode_all(kept), strict=True)),
     )
 
 
 def summary_columns(summary: Summary) -> dict[str, Any]:
     """A summary as columns of the hourly or daily table, without its key."""
+    sums = {name: (round(total, 3), count) for name, (total, count) in summary.phases.items()}
+    kept = summary.phase_latency
     return {
         **{state.value: summary.states.get(state, 0) for state in _COUNTED},
         "latency": summary.latency.encode(),
-        "phases": json_text(summary.phases),
+        "phases": json_text(sums),
+        "phase_latency": encode_all(kept.get(name, _NOTHING) for name in sums) if kept else None,
     }
 
 
@@ -160,7 +179,12 @@ class Part:
 
 
 async def parts_within(
-    connection: AsyncConnection, scope: Scope, monitor_ids: Sequence[str], stretch: Stretch
+    connection: AsyncConnection,
+    scope: Scope,
+    monitor_ids: Sequence[str],
+    stretch: Stretch,
+    *,
+    with_phases: bool = True,
 ) -> list[Part]:
     """Everything in a stretch for some monitors."""
     if stretch.grain is Grain.RAW:
@@ -172,7 +196,8 @@ async def parts_within(
             slot < stretch.end_ms,
         )
         rows = await connection.execute(query)
-        return [Part(row.monitor_id, row.slot_ms, sample_of(row)) for row in rows]
+        read = sample_of if with_phases else _duration_of
+        return [Part(row.monitor_id, row.slot_ms, read(row)) for row in rows]
     table = t.daily if stretch.grain is Grain.DAY else t.hourly
     query = select(table).where(
         within(scope, table),
@@ -181,7 +206,28 @@ async def parts_within(
         table.c.start_ms < stretch.end_ms,
     )
     found = (await connection.execute(query)).mappings()
-    return [Part(row["monitor_id"], row["start_ms"], summary_of(row)) for row in found]
+    return [
+        Part(row["monitor_id"], row["start_ms"], summary_of(row, with_phases=with_phases))
+        for row in found
+    ]
+
+
+async def parts_over(
+    connection: AsyncConnection,
+    scope: Scope,
+    monitor_ids: Sequence[str],
+    window: tuple[int, int],
+    *,
+    coarsest: Grain = Grain.DAY,
+    with_phases: bool = True,
+) -> list[Part]:
+    """Everything in a window (milliseconds) for some monitors."""
+    found: list[Part] = []
+    for stretch in cover(*window, await read_progress(connection), coarsest):
+        found += await parts_within(
+            connection, scope, monitor_ids, stretch, with_phases=with_phases
+        )
+    return found
 
 
 def fold(parts: Sequence[Part]) -> Summary:

@@ -102,6 +102,8 @@ def _summary(name: str) -> Table:
         Column("unknown", Integer, nullable=False),
         Column("latency", LargeBinary, nullable=False),
         Column("phases", Word, nullable=False),
+        # Histograms in the order of `phases`; NULL in rows that were written before there were any.
+        Column("phase_latency", LargeBinary),
         sqlite_with_rowid=False,
     )
 
