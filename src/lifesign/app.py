@@ -22,7 +22,7 @@ from lifesign.channels.registry import load_channel_kinds
 from lifesign.clock import Clock, SystemClock
 from lifesign.config import Config, ConfigError, Loaded
 from lifesign.engine.engine import Engine, EngineParts
-from lifesign.engine.runner import Limits
+from lifesign.engine.places import Limits
 from lifesign.mcp.http import mcp_app
 from lifesign.net import Net
 from lifesign.probes.registry import load_kinds
@@ -80,7 +80,7 @@ async def assemble(
                 store=store, bus=bus, net=net, clock=clock, kinds=kinds,
                 channel_kinds=channel_kinds, base_url=config.public_url,
                 limits=_limits(config), retention=_retention(config), away_s=_away_s(config.data),
-                smtp=config.smtp,
+                smtp=config.smtp, may_spawn=config.mcp.allow_commands,
             )
         )  # fmt: skip
         services = build_services(
@@ -158,7 +158,12 @@ def _authorities(loaded: Loaded) -> str | None:
 
 def _limits(config: Config) -> Limits:
     limits = config.limits
-    return Limits(total=limits.concurrency, per_tenant=limits.per_tenant, per_host=limits.per_host)
+    return Limits(
+        total=limits.concurrency,
+        per_tenant=limits.per_tenant,
+        per_host=limits.per_host,
+        per_lane=limits.commands,
+    )
 
 
 def _retention(config: Config) -> Retention:

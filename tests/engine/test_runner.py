@@ -1,6 +1,7 @@
 """Limits and fairness of the runner."""
 
 import asyncio
+import os
 from contextlib import asynccontextmanager
 
 from engine.workshop import BROKEN, Stage, monitor, until
@@ -8,10 +9,12 @@ from lifesign.bus import LocalBus, Topic
 from lifesign.clock import Clock, SystemClock
 from lifesign.core.model import Failure, Observation, Reason, Run, State
 from lifesign.engine.gauges import Gauges
-from lifesign.engine.runner import Limits, Runner
+from lifesign.engine.places import Limits
+from lifesign.engine.runner import Runner
 from lifesign.engine.scheduler import Job
 from lifesign.engine.watch import Compiler
 from lifesign.net import Net
+from lifesign.probes.registry import ProbeContext
 
 
 class SleptClock(SystemClock):
@@ -24,13 +27,20 @@ class SleptClock(SystemClock):
 
 
 @asynccontextmanager
-async def runner_of(stage: Stage, limits: Limits, clock: Clock | None = None, *, room: int = 1000):
+async def runner_of(
+    stage: Stage,
+    limits: Limits,
+    clock: Clock | None = None,
+    *,
+    room: int = 1000,
+    may_spawn: bool = False,
+):
     bus, gauges = LocalBus(room=room), Gauges(started_at=SystemClock().now())
     compiler = Compiler(stage.kinds())
     async with asyncio.TaskGroup() as tasks:
         runner = Runner(
             net=Net.open(), bus=bus, clock=clock or SystemClock(), gauges=gauges, limits=limits,
-            tasks=tasks,
+            tasks=tasks, may_spawn=may_spawn,
         )  # fmt: skip
 
         def submit(id: str, **changes: object) -> None:
@@ -88,6 +98,58 @@ async def test_a_full_host_takes_no_room_from_others() -> None:
         submit("other", host="other")
         await until(lambda: "other" in stage.played, "the other host was not held up")
         stage.gate.set()
+
+
+async def test_a_lane_is_bounded_and_takes_no_place_of_others() -> None:
+    stage = Stage(gate=asyncio.Event())
+    async with runner_of(stage, Limits(total=1, per_lane=2)) as (_, submit, _bus, gauges):
+        for number in range(10):
+            submit(f"heavy{number}", kind="heavy", host=f"heavy{number}")
+        submit("light", host="light")
+        await until(lambda: "light" in stage.played, "the others are not held up")
+        assert (stage.on_stage, gauges.running, gauges.waiting) == (3, 3, 8)
+        stage.gate.set()
+        await until(lambda: len(stage.played) == 11, "everybody had a turn")
+        await until(lambda: gauges.running == 0, "all places are free")
+
+    assert (stage.most_on_stage, gauges.waiting) == (3, 0)
+
+
+async def test_a_full_house_does_not_hold_up_a_lane() -> None:
+    stage = Stage(gate=asyncio.Event())
+    async with runner_of(stage, Limits(total=1, per_lane=1)) as (_, submit, _bus, _gauges):
+        for number in range(5):
+            submit(f"m{number}")
+        submit("heavy", kind="heavy", host="heavy")
+        await until(lambda: "heavy" in stage.played, "the lane is free")
+        stage.gate.set()
+
+
+async def test_a_lane_is_as_wide_as_the_machine_unless_told() -> None:
+    stage = Stage(gate=asyncio.Event())
+    async with runner_of(stage, Limits()) as (_, submit, _bus, _gauges):
+        for number in range(3 * (os.cpu_count() or 1)):
+            submit(f"heavy{number}", kind="heavy", host=f"heavy{number}")
+        await until(lambda: stage.on_stage == (os.cpu_count() or 1), "the lane is full")
+        stage.gate.set()
+
+    assert stage.most_on_stage == (os.cpu_count() or 1)
+
+
+async def test_only_an_operator_lets_probes_start_programs() -> None:
+    seen: list[bool] = []
+
+    async def ask(_settings: object, ctx: ProbeContext) -> Observation:
+        seen.append(ctx.may_spawn)
+        return Observation()
+
+    for may_spawn in (False, True):
+        stage = Stage()
+        stage.probe = ask  # type: ignore[method-assign]
+        async with runner_of(stage, Limits(), may_spawn=may_spawn) as (_, submit, _bus, _gauges):
+            submit("m1")
+
+    assert seen == [False, True]
 
 
 async def test_a_monitor_that_is_still_busy_skips_its_slot() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from lifesign.clock import Clock, SystemClock
 from lifesign.core.model import Failure, Monitor, Observation, Policy
 from lifesign.core.scope import system_scope
 from lifesign.engine.engine import Engine, EngineParts
-from lifesign.engine.runner import Limits
+from lifesign.engine.places import Limits
 from lifesign.net import Net
 from lifesign.probes.heartbeat import watch as heartbeat
 from lifesign.probes.registry import Kind, Kinds, ProbeContext
@@ -75,8 +75,9 @@ class Stage:
             implied=lambda _s: (), target=lambda s: s.host, ladder=("tcp",), passive=False,
             policy=Policy(), interval_s=60.0, guess=lambda _t: None, specificity=0,
         )  # fmt: skip
+        heavy = replace(stage, name="heavy", lane="heavy")
         beat: Kind = heartbeat.__lifesign_kind__  # type: ignore[attr-defined]
-        return Kinds({"stage": stage, "heartbeat": beat})
+        return Kinds({"stage": stage, "heavy": heavy, "heartbeat": beat})
 
     def channel_kinds(self) -> dict[str, ChannelKind]:
         note = ChannelKind(

@@ -64,6 +64,11 @@ class LimitsConfig(Section):
         ge=1,
         description="Probes of one host and port that run at the same time.",
     )
+    commands: int | None = Field(
+        default=None,
+        ge=1,
+        description="Programs of MCP monitors (stdio) that run at the same time; as many as CPU cores when absent.",
+    )
     live_queue: int = Field(
         default=1000,
         ge=1,
@@ -104,6 +109,18 @@ class SMTPConfig(Section):
     username: str = Field(default="", description="Who signs in; empty when nobody has to.")
     password: SecretStr = Field(default=SecretStr(""), description="The password of `username`.")
     sender: str = Field(default="", description="The address mail comes from.")
+
+
+class MCPConfig(Section):
+    """What monitors of MCP servers may do."""
+
+    allow_commands: bool = Field(
+        default=False,
+        description=(
+            "Whether monitors may start programs on this machine, which MCP servers over stdio need. Everybody who may "
+            "add monitors can then run anything as the user of this server: leave it off unless you trust them with that."
+        ),
+    )
 
 
 class Config(Section):
@@ -149,6 +166,7 @@ class Config(Section):
         default=RetentionConfig(), description="How long what was seen is kept."
     )
     smtp: SMTPConfig = Field(default=SMTPConfig(), description="The default mail server.")
+    mcp: MCPConfig = Field(default=MCPConfig(), description="What monitors of MCP servers may do.")
     monitors: tuple[MonitorConfig, ...] = Field(
         default=(), description="Monitors that this file owns; they are read-only elsewhere."
     )

@@ -19,9 +19,10 @@ from lifesign.engine.compose import Composer
 from lifesign.engine.gauges import Gauges
 from lifesign.engine.judge import Judge
 from lifesign.engine.notifier import Notifier
+from lifesign.engine.places import Limits
 from lifesign.engine.pulse import PulseDesk
 from lifesign.engine.roster import Roster
-from lifesign.engine.runner import Limits, Runner
+from lifesign.engine.runner import Runner
 from lifesign.engine.scheduler import Job, Scheduler
 from lifesign.engine.sweep import Sweep
 from lifesign.engine.watch import Compiler, Memory
@@ -52,6 +53,8 @@ class EngineParts:
     limits: Limits = field(default_factory=Limits)
     retention: Retention = field(default_factory=Retention)
     smtp: SMTPConfig | None = None
+    may_spawn: bool = False
+    """Whether monitors may start programs on this machine."""
     away_s: float = 0.0
     """How long this process was away before this start; heartbeat deadlines move by it."""
 
@@ -140,6 +143,7 @@ class Engine:
                 runner = Runner(
                     net=self._parts.net, bus=self._parts.bus, clock=self._parts.clock,
                     gauges=self.gauges, limits=self._parts.limits, tasks=running,
+                    may_spawn=self._parts.may_spawn,
                 )  # fmt: skip
                 scheduling = running.create_task(
                     self._scheduler.run(

@@ -1,14 +1,13 @@
 """Runs what is due: bounded in all, per tenant and per host, fair between tenants, one deadline each.
 
-1. A job starts at once when the whole, its tenant and its host have room.
-2. A job whose host is full waits in the host's own line; it takes no other room while it waits.
-3. A job that finds the whole or its tenant full waits in its tenant's line; the lines are served in turn.
-4. A monitor that is still waiting or running at its next slot skips that slot, and the skip is counted.
+1. A job gets its place in the lane of its kind (`places.py`): kinds whose runs are costly have one of their own,
+   so that they wait for each other and never keep the others waiting.
+2. A monitor that is still waiting or running at its next slot skips that slot, and the skip is counted.
 """
 
 import asyncio
-from collections import Counter, deque
-from dataclasses import dataclass
+import os
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -26,6 +25,7 @@ from lifesign.core.model import (
 )
 from lifesign.core.verdict import assess
 from lifesign.engine.gauges import Gauges
+from lifesign.engine.places import Limits, Places
 from lifesign.engine.scheduler import STALL_S, Job
 from lifesign.engine.watch import Watched
 from lifesign.net import Net
@@ -33,15 +33,6 @@ from lifesign.probes.once import OVERRUN_S, observe
 from lifesign.probes.registry import ProbeContext
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How many runs may be under way: in all, for one tenant, to one host and port."""
-
-    total: int = 5000
-    per_tenant: int = 5000
-    per_host: int = 50
 
 
 class Runner:
@@ -57,6 +48,7 @@ class Runner:
         limits: Limits,
         tasks: asyncio.TaskGroup,
         region: str = DEFAULT_REGION,
+        may_spawn: bool = False,
     ) -> None:
         self._net = net
         self._bus = bus
@@ -65,12 +57,8 @@ class Runner:
         self._limits = limits
         self._tasks = tasks
         self._region = region
-        self._total = 0
-        self._of_tenant: Counter[str] = Counter()
-        self._of_host: Counter[str] = Counter()
-        self._host_lines: dict[str, deque[Job]] = {}
-        self._tenant_lines: dict[str, deque[Job]] = {}
-        self._turns: deque[str] = deque()
+        self._may_spawn = may_spawn
+        self._lanes: dict[str, Places] = {}
         self._under_way: set[asyncio.Task[None]] = set()
         self._open = True
 
@@ -80,14 +68,13 @@ class Runner:
             self._gauges.skipped += 1
             return
         job.watched.busy = True
-        self._admit(job)
+        self._lane(job.watched).admit(job)
 
     def stop(self) -> None:
         """Start nothing more; what runs may finish."""
         self._open = False
-        self._host_lines.clear()
-        self._tenant_lines.clear()
-        self._turns.clear()
+        for places in self._lanes.values():
+            places.send_home()
 
     async def drain(self, within_s: float) -> None:
         """Let what is under way finish, for so long; what then still runs is cancelled and not counted."""
@@ -97,34 +84,15 @@ class Runner:
         for task in late:
             task.cancel()
 
-    def _admit(self, job: Job) -> None:
-        host = job.watched.authority
-        if host and self._of_host[host] >= self._limits.per_host:
-            self._host_lines.setdefault(host, deque()).append(job)
-        elif self._has_room(job.watched.monitor.tenant):
-            self._start(job)
-        else:
-            self._queue_for_tenant(job)
-        self._gauges.running = self._total
-
-    def _has_room(self, tenant: str) -> bool:
-        return (
-            self._total < self._limits.total and self._of_tenant[tenant] < self._limits.per_tenant
-        )
-
-    def _queue_for_tenant(self, job: Job) -> None:
-        tenant = job.watched.monitor.tenant
-        if tenant not in self._tenant_lines:
-            self._tenant_lines[tenant] = deque()
-            self._turns.append(tenant)
-        self._tenant_lines[tenant].append(job)
-        self._gauges.waiting += 1
+    def _lane(self, watched: Watched) -> Places:
+        name = watched.kind.lane
+        if name not in self._lanes:
+            limits, room = self._limits, self._limits.per_lane or os.cpu_count() or 1
+            bounds = limits if not name else Limits(room, room, room)
+            self._lanes[name] = Places(bounds, start=self._start, gauges=self._gauges)
+        return self._lanes[name]
 
     def _start(self, job: Job) -> None:
-        watched = job.watched
-        self._total += 1
-        self._of_tenant[watched.monitor.tenant] += 1
-        self._of_host[watched.authority] += 1
         task = self._tasks.create_task(self._run(job))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
@@ -138,7 +106,7 @@ class Runner:
             raise
         finally:
             job.watched.busy = False
-            self._release(job.watched)
+            self._lane(job.watched).release(job.watched)
 
     async def _probe(self, job: Job) -> Run:
         watched, monitor = job.watched, job.watched.monitor
@@ -151,6 +119,7 @@ class Runner:
             deadline=asyncio.get_running_loop().time() + monitor.timeout_s,
             region=self._region,
             memory=watched.memory,
+            may_spawn=self._may_spawn,
         )
         observation = await observe(watched.kind, watched.settings, ctx)
         took_s = self._clock.monotonic() - began_s
@@ -168,37 +137,6 @@ class Runner:
             region=self._region,
             late_s=late_s,
         )
-
-    def _release(self, watched: Watched) -> None:
-        self._total -= 1
-        _count_down(self._of_tenant, watched.monitor.tenant)
-        _count_down(self._of_host, watched.authority)
-        self._serve_host(watched.authority)
-        self._serve_lines()
-        self._gauges.running = self._total
-
-    def _serve_host(self, host: str) -> None:
-        """Let the host's line go on while the host has room; who finds no other room waits with its tenant."""
-        line = self._host_lines.get(host)
-        while line and self._of_host[host] < self._limits.per_host:
-            self._admit(line.popleft())
-        if line is not None and not line:
-            del self._host_lines[host]
-
-    def _serve_lines(self) -> None:
-        """Give the free places to the waiting tenants, one each in turn."""
-        for _ in range(len(self._turns)):
-            if self._total >= self._limits.total:
-                return
-            tenant = self._turns.popleft()
-            line = self._tenant_lines[tenant]
-            if self._of_tenant[tenant] < self._limits.per_tenant:
-                self._gauges.waiting -= 1
-                self._admit(line.popleft())
-            if line:
-                self._turns.append(tenant)
-            else:
-                del self._tenant_lines[tenant]
 
 
 def _judged(watched: Watched, observation: Observation, now: datetime) -> Outcome:
@@ -232,14 +170,4 @@ def _stood_still(took_s: float, timeout_s: float) -> Failure:
 
 def _without_content(observation: Observation) -> Observation:
     """Let go of bodies as soon as they are judged: they are never stored and may be large."""
-    if not observation.content:
-        return observation
-    return Observation(
-        observation.facts, observation.phases_ms, observation.failure, observation.findings
-    )
-
-
-def _count_down(counter: Counter[str], key: str) -> None:
-    counter[key] -= 1
-    if counter[key] <= 0:
-        del counter[key]
+    return replace(observation, content={}) if observation.content else observation

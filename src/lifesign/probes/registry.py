@@ -23,6 +23,7 @@ class ProbeContext:
 
     `deadline` is an instant of `asyncio`'s loop clock (monotonic seconds) that the probe must not
     outlive. `memory` is kept between runs of the same monitor in this process: a cache, never a truth.
+    `may_spawn` says whether whoever runs this installation lets monitors start programs on it.
     """
 
     net: Net
@@ -30,6 +31,7 @@ class ProbeContext:
     deadline: float
     region: str = "local"
     memory: MutableMapping[str, object] = field(default_factory=dict)
+    may_spawn: bool = False
 
 
 ProbeFunction = Callable[..., Awaitable[Observation]]
@@ -54,6 +56,9 @@ class Kind:
     guess: Callable[[str], Mapping[str, object] | None]
     specificity: int = 0
     content: tuple[str, ...] = ()
+    timeout_s: float = 10.0
+    least_interval_s: float = 0.0
+    lane: str = ""
 
     @property
     def summary(self) -> str:
@@ -86,6 +91,9 @@ def probe(
     interval_s: float = 60.0,
     specificity: int = 0,
     content: tuple[str, ...] = (),
+    timeout_s: float = 10.0,
+    least_interval_s: float = 0.0,
+    lane: str = "",
 ) -> Callable[[ProbeFunction], ProbeFunction]:
     """Register a kind; the decorated coroutine function is its probe.
 
@@ -94,6 +102,10 @@ def probe(
     (the expected status set of http). `ladder` names the phases in the order they run. `guess(text)` turns
     pasted text into settings, or None when the text is not of this kind; kinds of higher `specificity` are
     asked first. `passive` kinds are not dialled: they are told (heartbeats).
+
+    Kinds whose runs are costly name a `lane`: its runs are counted apart, so many at a time as there are CPU cores,
+    and take no place of others. `interval_s` and `timeout_s` hold where a monitor names none, and
+    `least_interval_s` is the shortest interval that it may name.
 
     Conditions may ask for what is declared, and for nothing else: the fields of `facts` by dotted name (a model
     with `extra="allow"`, or a mapping in it, lets any name follow), and the keys of `Observation.content` that
@@ -116,6 +128,9 @@ def probe(
             guess=guess,
             specificity=specificity,
             content=content,
+            timeout_s=timeout_s,
+            least_interval_s=least_interval_s,
+            lane=lane,
         )
         setattr(function, _REGISTERED, kind)
         return function

@@ -22,7 +22,7 @@ from lifesign.config.types import one_line
 from lifesign.core.condition import ConditionError, compile_condition
 from lifesign.core.errors import InvalidError
 from lifesign.core.model import DEFAULT_REGION, Monitor, Severity
-from lifesign.core.units import parse_duration
+from lifesign.core.units import format_duration, parse_duration
 from lifesign.probes.registry import Kind, Kinds, guess_kind, settings_from, why_unrecognised
 from lifesign.probes.subjects import Subjects, subjects_of
 from lifesign.service.settings import (
@@ -187,7 +187,13 @@ class DraftReader:
         parsed = self._parsed(draft)
         kind, given = self._kind_and_settings(parsed)
         policy = replace(kind.policy, **parsed.policy.model_dump(exclude_unset=True))
-        monitor = replace(base, kind=kind.name, policy=policy, interval_s=kind.interval_s)
+        monitor = replace(
+            base,
+            kind=kind.name,
+            policy=policy,
+            interval_s=kind.interval_s,
+            timeout_s=kind.timeout_s,
+        )
         return self._drafted(monitor, parsed, kind, given=given, kept=base.settings)
 
     def changed(self, stored: Monitor, changes: Mapping[str, object]) -> Drafted:
@@ -264,6 +270,8 @@ class DraftReader:
         if problems or settings is None:
             raise _invalid(tuple(problems))
         monitor = replace(monitor, settings=stored_settings(settings), **_plain_fields(parsed))
+        if monitor.interval_s < kind.least_interval_s:
+            raise _invalid((("interval", _too_often(kind)),))
         return Drafted(replace(monitor, name=monitor.name or kind.target(settings)), kind, settings)
 
 
@@ -288,6 +296,11 @@ def _plain_fields(parsed: MonitorDraft) -> dict[str, Any]:
     if "timeout" in said:
         fields["timeout_s"] = parsed.timeout
     return fields
+
+
+def _too_often(kind: Kind) -> str:
+    least = format_duration(timedelta(seconds=kind.least_interval_s))
+    return f"is at least {least} for the kind {kind.name}, whose runs are costly"
 
 
 def _condition_problems(subjects: Subjects, texts: tuple[str, ...]) -> Problems:

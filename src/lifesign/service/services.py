@@ -76,6 +76,8 @@ def build_services(
         status=Status(store=store, clock=clock, gauges=engine_gauges, engine_problems=engine_problems, database_file=database),
         live=Live(store=store, bus=bus, clock=clock, room=config.limits.live_queue),
         pings=PingDesk(store=store, bus=bus, clock=clock, addresses=addresses),
-        trials=Trials(store=store, reader=reader, net=net, clock=clock),
+        trials=Trials(
+            store=store, reader=reader, net=net, clock=clock, may_spawn=config.mcp.allow_commands
+        ),
         kinds=kinds,
     )  # fmt: skip

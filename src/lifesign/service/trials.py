@@ -24,11 +24,20 @@ MAX_AT_ONCE = 20
 class Trials:
     """Trying things out."""
 
-    def __init__(self, *, store: Store, reader: DraftReader, net: Net, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        reader: DraftReader,
+        net: Net,
+        clock: Clock,
+        may_spawn: bool = False,
+    ) -> None:
         self._store = store
         self._reader = reader
         self._net = net
         self._clock = clock
+        self._may_spawn = may_spawn
         self._running = 0
 
     async def run(self, scope: Scope, draft: Mapping[str, object], *, id: str = "") -> Trial:
@@ -70,9 +79,10 @@ class Trials:
         kind, settings, monitor = drafted.kind, drafted.settings, drafted.monitor
         started_at, began_s = self._clock.now(), self._clock.monotonic()
         deadline = asyncio.get_running_loop().time() + monitor.timeout_s
-        observation = await observe(
-            kind, settings, ProbeContext(net=self._net, clock=self._clock, deadline=deadline)
+        context = ProbeContext(
+            net=self._net, clock=self._clock, deadline=deadline, may_spawn=self._may_spawn
         )
+        observation = await observe(kind, settings, context)
         duration_ms = (self._clock.monotonic() - began_s) * 1000
         texts = (*kind.implied(settings), *monitor.conditions)
         outcome = assess(
