@@ -17,9 +17,16 @@ from typing import Protocol
 from lifesign.core.model import Reason
 from lifesign.net.failures import NetError
 from lifesign.probes.mcp.client.answers import AnswerError
+from lifesign.probes.mcp.client.greeting import names_versions
 from lifesign.probes.mcp.client.line import Line
 from lifesign.probes.mcp.client.visit import Visit
-from lifesign.probes.mcp.client.wire import HANDSHAKE_VERSIONS, MODERN_VERSIONS, Era, RPCError
+from lifesign.probes.mcp.client.wire import (
+    HANDSHAKE_VERSIONS,
+    MODERN_VERSIONS,
+    Era,
+    Result,
+    RPCError,
+)
 
 KEEP_S = 7 * 86_400.0
 """How long a dialect is believed without being looked at again."""
@@ -178,8 +185,11 @@ def _is_redirect(code: str) -> bool:
 def _is_modern_trouble(error: AnswerError) -> bool:
     """Whether only a server of the stateless era says this: its headers or versions, not the method, are refused."""
     reply = error.answer.reply
+    if isinstance(reply, Result):
+        # Some servers of the other era answer an empty result to whatever they do not know.
+        return error.failure.layer == "discover" and names_versions(reply.raw)
     if not isinstance(reply, RPCError):
-        return error.failure.layer == "discover" and error.failure.code == "malformed"
+        return False
     if reply.number in (-32020, -32021):
         return True
     has_handshake = any(version in HANDSHAKE_VERSIONS for version in reply.supported)

@@ -86,6 +86,12 @@ def read_discovery(raw: bytes) -> Greeting | Fault:
     )
 
 
+def names_versions(raw: bytes) -> bool:
+    """Whether a result could be meant as one of `server/discover`, sound or not."""
+    result = opened(raw)
+    return not isinstance(result, dict) or "supportedVersions" in result
+
+
 def _diagnose(raw: bytes) -> Fault:
     result = opened(raw)
     if not isinstance(result, dict):
