@@ -1,5 +1,7 @@
 """MCP servers: discovered or greeted, listed, tried, layer by layer."""
 
+from lifesign.probes.mcp.facts import MCPFacts
 from lifesign.probes.mcp.run import watch
+from lifesign.probes.mcp.settings import MCPSettings
 
-__all__ = ["watch"]
+__all__ = ["MCPFacts", "MCPSettings", "watch"]

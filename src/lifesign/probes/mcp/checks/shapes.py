@@ -140,11 +140,12 @@ def _schema_flaw(schema: object, *, is_thorough: bool, must_be_object: bool = Fa
         return "its type is not object"
     if is_too_deep(schema):
         return f"nested more than {MAX_DEPTH} levels"
-    if not is_thorough:
-        return ""
-    validator = (
-        Draft7Validator if "draft-07" in str(schema.get("$schema", "")) else Draft202012Validator
-    )
+    return _metaschema_flaw(schema) if is_thorough else ""
+
+
+def _metaschema_flaw(schema: Tool) -> str:
+    is_old = "draft-07" in str(schema.get("$schema", ""))
+    validator = Draft7Validator if is_old else Draft202012Validator
     try:
         validator.check_schema(schema)
     except SchemaError as error:
@@ -152,14 +153,6 @@ def _schema_flaw(schema: object, *, is_thorough: bool, must_be_object: bool = Fa
     except RecursionError:
         return f"nested more than {MAX_DEPTH} levels"
     return ""
-
-
-def _unknown_required(schema: Tool) -> str:
-    required, properties = schema.get("required"), schema.get("properties")
-    if not isinstance(required, list) or not isinstance(properties, dict):
-        return ""
-    missing = [str(name) for name in required if name not in properties]
-    return f"requires {named(missing)}, which it does not describe" if missing else ""
 
 
 def is_too_deep(value: object, limit: int = MAX_DEPTH) -> bool:

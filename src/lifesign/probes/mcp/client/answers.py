@@ -102,7 +102,7 @@ class Exchange:
     @property
     def is_handshake(self) -> bool:
         """Whether nothing was agreed on before this request."""
-        return self.method in {"initialize", "server/discover"}
+        return self.method in {"initialize", "server/discover", "GET"}
 
     def failure(
         self, layer: str, code: str, what: str, *, answer: Answer | None = None, remedy: str = ""
@@ -115,8 +115,10 @@ class Exchange:
 
     def evidence(self, answer: Answer) -> str:
         """The beginning of an answer, with everything that looks like a credential taken out."""
-        head = f"HTTP {answer.status} {answer.headers.get('content-type', '')}".strip()
-        return self.redacted(head + "\n" + answer.body[:4000].decode(errors="replace"))
+        said = answer.body[:4000].decode(errors="replace")
+        if answer.headers:
+            said = f"HTTP {answer.status} {answer.headers.get('content-type', '')}".strip() + f"\n{said}"
+        return self.redacted(said)
 
     def redacted(self, text: str) -> str:
         """Text of the server's, cut and without what looks like a credential."""
@@ -216,7 +218,7 @@ def _refusal(exchange: Exchange, answer: Answer, *, is_request: bool) -> Failure
     remedy = ""
     if answer.status in (404, 405) and exchange.target.rstrip("/").endswith("/sse"):
         remedy = (
-            "The path looks like the old HTTP+SSE transport, and it does not speak that either."
+            "The path looks like the old HTTP+SSE transport, and speaks neither that nor Streamable HTTP: check the address."
         )
     return exchange.failure("http", code, what, answer=answer, remedy=remedy)
 

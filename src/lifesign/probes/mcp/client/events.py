@@ -12,8 +12,8 @@ from lifesign.probes.mcp.client.line import OnNotice
 from lifesign.probes.mcp.client.sse import EventReader, ServerEvent
 from lifesign.probes.mcp.client.wire import Fault, Notice, Reply, read_event
 
-MAX_ANSWER = 8 * 1024 * 1024
-"""The largest answer that is read, in bytes: two hundred times a rich tool list."""
+MAX_ANSWER = 4 * 1024 * 1024
+"""The largest answer that is read, in bytes: a hundred times a rich tool list."""
 
 DRAIN_S = 0.25
 """How long a stream may stay open after its reply before the connection is given up for it."""

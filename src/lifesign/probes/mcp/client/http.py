@@ -185,7 +185,9 @@ class HTTPLine:
         if response.truncated:
             raise NetError(too_large(self.exchange(message)))
         reply = read_reply(body, request_id) if body and request_id is not None else None
-        self.framing, self.replied_at = "json", time.perf_counter()
+        self.replied_at = time.perf_counter()
+        if request_id is not None:
+            self.framing = "json"
         return Answer(response.status, headers, body, reply)
 
     async def _read_events(

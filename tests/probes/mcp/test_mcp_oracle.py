@@ -21,9 +21,10 @@ async def probe(**settings):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("is_stateless", [True, False])
-async def test_the_official_server_is_healthy(is_stateless):
+@pytest.mark.parametrize("era", ["auto", "legacy"])
+async def test_the_official_server_is_healthy(is_stateless, era):
     async with sdk_server(is_stateless=is_stateless) as url:
-        observation = await probe(url=url)
+        observation = await probe(url=url, era=era)
 
     assert observation.failure is None
     assert observation.findings == ()
@@ -32,8 +33,9 @@ async def test_the_official_server_is_healthy(is_stateless):
         "server.version": "7.1",
     }
     assert observation.facts["tools.names"] == ["add", "shout"]
-    assert observation.facts["session"] is not is_stateless
-    assert observation.facts["transport"] == ("json" if is_stateless else "sse")
+    assert observation.facts["era"] == ("modern" if era == "auto" else "legacy")
+    assert observation.facts["session"] is (era == "legacy" and not is_stateless)
+    assert observation.facts["framing"] == ("json" if is_stateless or era == "auto" else "sse")
 
 
 @pytest.fixture(scope="module")

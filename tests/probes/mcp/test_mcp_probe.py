@@ -9,7 +9,7 @@ import pytest
 from lifesign.clock import SystemClock
 from lifesign.net import Net
 from lifesign.probes.mcp import MCPSettings, watch
-from lifesign.probes.mcp.run import MAX_NAMES
+from lifesign.probes.mcp.checks.surface import MAX_NAMES
 from lifesign.probes.registry import ProbeContext, guess_kind, load_kinds
 from servers.faulty_mcp import SESSION, TOOL, Answer, Call, FaultyMCP, error
 from servers.mcp_visit import probe, where
@@ -25,20 +25,24 @@ async def test_a_healthy_server_is_told_in_facts_and_phases(is_sse):
 
     assert where(observation) == "ok"
     assert observation.findings == ()
-    phases = ["dns", "tcp", "http", "initialize", "initialized", "tools_list"]
-    assert list(observation.phases_ms) == phases
+    phases = ["dns", "tcp", "http", "jsonrpc", "initialize", "version", "initialized", "tools_list"]
+    assert list(observation.phases_ms) == [*phases, "shape"]
     latency = observation.facts["latency_ms"]
     assert isinstance(latency, float)
-    assert {k: v for k, v in observation.facts.items() if k != "latency_ms"} == {
+    told = {k: v for k, v in observation.facts.items() if not k.startswith(("surface.", "tools.b"))}
+    assert {k: v for k, v in told.items() if not k.endswith("_ms")} == {
         "http.status": 200,
         "ip": "127.0.0.1",
-        "transport": "sse" if is_sse else "json",
+        "era": "legacy",
+        "transport": "http",
+        "framing": "sse" if is_sse else "json",
         "server.name": "faulty",
         "server.version": "1.0",
         "protocol_version": "2025-11-25",
         "capabilities": ["tools"],
         "session": True,
         "tools.count": 7,
+        "tools.pages": 1,
         "tools.names": [tool["name"] for tool in TOOLS],
     }
 
@@ -92,9 +96,7 @@ async def test_a_server_that_closes_without_a_word_is_reconnected():
     assert server.connections == 3
 
 
-@pytest.mark.parametrize(
-    "version", ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"]
-)
+@pytest.mark.parametrize("version", ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"])
 async def test_every_published_version_is_accepted(version):
     async with FaultyMCP(version=version) as server:
         observation = await probe(server.url)
@@ -208,7 +210,7 @@ async def test_credentials_are_sent_and_never_told():
 async def test_the_plan_is_made_once_per_settings():
     memory: dict[str, object] = {}
     async with FaultyMCP() as server:
-        settings = MCPSettings(url=server.url)
+        settings = MCPSettings(url=server.url, era="legacy")
         deadline = asyncio.get_running_loop().time() + 5
         for _ in range(2):
             context = ProbeContext(Net.open(), SystemClock(), deadline, memory=memory)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from lifesign.core.model import Level, Reason
-from lifesign.probes.mcp.run import MAX_PAGES
+from lifesign.probes.mcp.checks.lists import MAX_PAGES
 from servers.faulty_mcp import TOOL, Answer, Call, FaultyMCP, error, events, reply
 from servers.mcp_visit import GREETING, probe, where
 
@@ -19,28 +19,28 @@ HTML = Answer(200, {"Content-Type": "text/html"}, b"<!doctype html><title>Hello<
     [
         ("initialize", Answer(404), "http/not_found"),
         ("initialize", Answer(405), "http/method_not_allowed"),
-        ("initialize", Answer(406), "http/client_error"),
+        ("initialize", Answer(406), "http/not_acceptable"),
         ("initialize", Answer(400), "http/client_error"),
         ("initialize", Answer(429, {"Retry-After": "7"}), "http/rate_limited"),
         ("initialize", Answer(500), "http/server_error"),
-        ("initialize", Answer(502), "http/server_error"),
+        ("initialize", Answer(502), "http/gateway_error"),
         ("initialize", Answer(503, body=b"<h1>Maintenance</h1>"), "http/maintenance_page"),
-        ("initialize", Answer(301, {"Location": "/other"}), "http/moved_redirect"),
-        ("initialize", Answer(302, {"Location": "/other"}), "http/moved_redirect"),
+        ("initialize", Answer(301, {"Location": "/other"}), "http/redirect_breaks_post"),
+        ("initialize", Answer(302, {"Location": "/other"}), "http/redirect_breaks_post"),
         ("initialize", Answer(307, {"Location": "http://[::1]:9/mcp"}), "http/moved_redirect"),
-        ("initialize", Answer(307, {"Location": "/mcp"}), "http/moved_redirect"),
+        ("initialize", Answer(307, {"Location": "/mcp"}), "http/redirect_loop"),
         ("initialize", Answer(307), "http/moved_redirect"),
         ("initialize", HTML, "http/html_body"),
         ("initialize", Answer(200, {}, b" <html>"), "http/html_body"),
         ("initialize", Answer(200), "http/empty_body"),
         ("initialize", Answer(202), "http/empty_body"),
         ("initialize", Answer(401), "auth/bare_401"),
-        ("initialize", Answer(401, {"WWW-Authenticate": "Bearer x=y"}), "auth/auth_required"),
+        ("initialize", Answer(401, {"WWW-Authenticate": "Bearer x=y"}), "auth/required"),
         ("initialize", Answer(403), "auth/forbidden"),
         ("initialize", error(-32001, "Unauthorized"), "auth/jsonrpc_32001"),
         ("initialize", Answer(200, {}, b"OK"), "jsonrpc/not_json"),
         ("initialize", Answer(200, {}, b'{"jsonrpc":"2.0","id":1,"res'), "jsonrpc/truncated"),
-        ("initialize", Answer(200, {}, b"[]"), "jsonrpc/not_jsonrpc"),
+        ("initialize", Answer(200, {}, b"[]"), "jsonrpc/batch"),
         ("initialize", Answer(200, {}, b'{"jsonrpc":"2.0","id":1}'), "jsonrpc/not_jsonrpc"),
         ("initialize", Answer(200, {}, b'{"id":1,"result":{}}'), "jsonrpc/not_jsonrpc"),
         ("initialize", Answer(200, {}, b'{"jsonrpc":"2.0","id":9,"result":{}}'), "jsonrpc/id_mismatch"),
@@ -58,7 +58,7 @@ HTML = Answer(200, {"Content-Type": "text/html"}, b"<!doctype html><title>Hello<
         ("initialized", Answer(400), "initialize/rejected_initialized"),
         ("initialized", Answer(500), "initialize/rejected_initialized"),
         ("initialized", Answer(401), "auth/bare_401"),
-        ("initialized", Answer(404), "session/session_lost"),
+        ("initialized", Answer(404), "session/session_rejected"),
         ("tools_list", Answer(404), "session/session_lost"),
         ("tools_list", error(-32600, "Missing session ID", status=400), "session/session_lost"),
         ("tools_list", error(-32001, "Session not found"), "session/session_lost"),
@@ -161,7 +161,7 @@ async def test_a_redirect_that_keeps_the_method_is_followed_and_told():
         observation = await probe(server.url)
 
     assert where(observation) == "ok"
-    assert [finding.code for finding in observation.findings] == ["redirected"]
+    assert [finding.code for finding in observation.findings] == ["moved_redirect"]
     assert server.requests[-1].path == "/mcp/"
 
 
@@ -183,8 +183,8 @@ async def test_endless_pages_are_cut_and_told():
     [
         ((), "empty_but_advertised"),
         ((TOOL, TOOL), "duplicate_names"),
-        ((TOOL | {"inputSchema": {}},), "malformed"),
-        (({"name": "bare"},), "malformed"),
+        ((TOOL | {"inputSchema": {}},), "schema_invalid"),
+        (({"name": "bare"},), "schema_invalid"),
     ],
 )
 async def test_an_odd_tool_is_a_finding(tools, code):
