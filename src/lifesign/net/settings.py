@@ -1,11 +1,11 @@
 """Settings that several kinds share, so that they are named, described and checked alike everywhere."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from lifesign.net.tls import check_authority
+from lifesign.net.tls import check_authority, check_client_pair
 from lifesign.net.url import parse_host
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}")
@@ -13,10 +13,25 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}")
 _HEADER_VALUE = re.compile(r"[^\r\n\0]{0,8192}")
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
 _TOKEN = re.compile(r"[\x21-\x7e]{0,8192}")
+_PEM_BLOCK = re.compile(r"(-----BEGIN [A-Z0-9 ]+-----)([^-]+)(-----END [A-Z0-9 ]+-----)\s*")
 
 
 def _checked_authority(pem: str | None) -> str | None:
     return check_authority(pem) if pem else None
+
+
+def _unfolded(pem: str) -> str:
+    """PEM with its lines as they were: a one-line form field turns them into blanks, and OpenSSL wants them."""
+    return _PEM_BLOCK.sub(lambda block: f"{block[1]}\n{_lines(block[2])}\n{block[3]}\n", pem)
+
+
+def _lines(text: str) -> str:
+    letters = "".join(text.split())
+    return "\n".join(letters[start : start + 64] for start in range(0, len(letters), 64))
+
+
+def _unfolded_secret(pem: SecretStr) -> SecretStr:
+    return SecretStr(_unfolded(pem.get_secret_value()))
 
 
 def _checked_host(host: str | None) -> str | None:
@@ -96,3 +111,25 @@ SecretHeaders = Annotated[
     ),
     AfterValidator(_checked_headers),
 ]
+
+
+class ClientCertificate(BaseModel):
+    """The certificate that is shown to a server which asks clients for one (mutual TLS)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    cert_pem: Annotated[str, AfterValidator(_unfolded)] = Field(
+        max_length=200_000,
+        title="Certificate",
+        description="The client certificate in PEM form; intermediate certificates may follow it.",
+    )
+    key_pem: Annotated[SecretStr, AfterValidator(_unfolded_secret)] = Field(
+        max_length=50_000,
+        title="Key",
+        description="Its private key in PEM form, without a passphrase.",
+    )
+
+    @model_validator(mode="after")
+    def _check_pair(self) -> Self:
+        check_client_pair(self.cert_pem, self.key_pem.get_secret_value())
+        return self

@@ -3,7 +3,7 @@
 import ssl
 import tempfile
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -45,7 +45,7 @@ class TLSOptions:
     ca_pem: str | None = None
     alpn: tuple[str, ...] = ()
     client_cert_pem: str | None = None
-    client_key_pem: str | None = None
+    client_key_pem: str | None = field(default=None, repr=False)
 
 
 class TrustStore:
@@ -110,6 +110,12 @@ def check_authority(pem: str) -> str:
     """Return `pem` when it holds certificates that OpenSSL can load. Raises `TrustError`."""
     _load_authority(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), pem)
     return pem
+
+
+def check_client_pair(cert_pem: str, key_pem: str) -> None:
+    """Raises `TrustError` unless OpenSSL can load a client certificate together with its key."""
+    options = TLSOptions(client_cert_pem=cert_pem, client_key_pem=key_pem)
+    _load_client(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), options)
 
 
 def _load_authority(context: ssl.SSLContext, pem: str) -> None:
