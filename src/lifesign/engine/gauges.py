@@ -22,6 +22,8 @@ class Gauges:
     deliveries_failed: int = 0
     clock_jumps: int = 0
     stalls: int = 0
+    latency_waiting: int = 0
+    """Monitors whose past is still to be read before their latency can be judged."""
     problems: dict[str, str] = field(default_factory=dict)
     """What is wrong with Lifesign itself, by part; empty when nothing is."""
     beats: dict[str, float] = field(default_factory=dict)

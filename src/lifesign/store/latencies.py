@@ -106,5 +106,6 @@ def latency_of(summary: Summary) -> Latency:
 def _slice(part: Part, width_ms: int) -> Slice:
     """A part as a slice; a single run is told by its whole hour, so that it never looks older than it is."""
     start = part.start_ms // width_ms * width_ms
-    latency = fold([part]).latency
+    content = part.content
+    latency = content.latency if isinstance(content, Summary) else fold([part]).latency
     return Slice(from_ms(start), from_ms(start + width_ms), latency)
