@@ -13,8 +13,21 @@ _WORD = {
 }
 
 
+MONITOR = "monitor"
+"""The topic of a monitor's own alert; the others are concerns beside its state."""
+
+
+def topic_of(alert: Alert) -> str:
+    """What an alert is about: the monitor itself, or a concern such as `drift`."""
+    return alert.key.partition("/")[0]
+
+
 def title(alert: Alert, *, event: AlertEvent, monitor: Monitor) -> str:
-    """The subject line, such as `[DOWN] shop is down: tcp / refused`."""
+    """The subject line, such as `[DOWN] shop is down: tcp / refused` or `[DRIFT] shop: a tool is gone`."""
+    topic = topic_of(alert)
+    if topic != MONITOR and event is not AlertEvent.ACKNOWLEDGED:
+        word = topic.upper() if event is AlertEvent.FIRED else _WORD[event]
+        return f"[{word}] {alert.title}"
     if event is AlertEvent.RESOLVED:
         return f"[RESOLVED] {monitor.name} has recovered"
     if event is AlertEvent.ACKNOWLEDGED:
@@ -35,7 +48,8 @@ def text(
     ]
     if event is AlertEvent.RESOLVED and alert.resolved_at is not None:
         lasted = span(alert.resolved_at, alert.opened_at)
-        lines.append(f"Recovered {_clock(alert.resolved_at)} after {lasted}.")
+        word = "Recovered" if topic_of(alert) == MONITOR else "Over since"
+        lines.append(f"{word} {_clock(alert.resolved_at)} after {lasted}.")
     else:
         lines.append(f"Since {_clock(alert.opened_at)}. Severity {alert.severity.value}.")
     if failure is not None:

@@ -52,7 +52,8 @@ class Composer:
 
     async def _ladder(self, scope: Scope, monitor: Monitor, alert: Alert) -> str:
         kind = self._kinds[monitor.kind]
-        if kind.passive:
+        if kind.passive or wording.topic_of(alert) != wording.MONITOR:
+            # A concern is told beside the layers: all of them may hold.
             return ""
         since = alert.opened_at
         newest = await self._store.observations.runs(scope, monitor.id, since=since, limit=1)

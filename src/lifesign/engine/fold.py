@@ -14,6 +14,8 @@ from lifesign.core.batch import Batch, Event
 from lifesign.core.messages import Alert, AlertEvent, AlertState, Delivery
 from lifesign.core.model import Failure, Monitor, MonitorState, Run, State, Transition
 from lifesign.core.verdict import fresh_state, judge
+from lifesign.engine.drifting import SurfaceFold
+from lifesign.engine.surfaces import Papers
 from lifesign.engine.watch import Memory
 
 ALERT_EVENT_TYPE = {
@@ -30,6 +32,7 @@ class Fold:
 
     memory: Memory
     new_id: Callable[[], str]
+    papers: Papers = field(default_factory=Papers)
     runs: list[Run] = field(default_factory=list)
     states: dict[str, MonitorState] = field(default_factory=dict)
     alerts: dict[str, Alert] = field(default_factory=dict)
@@ -40,6 +43,17 @@ class Fold:
     deliveries: list[Delivery] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     rechecks: set[str] = field(default_factory=set)
+    surfaces: SurfaceFold = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Let the surfaces of the batch speak through the same events, rechecks and alerts."""
+        self.surfaces = SurfaceFold(
+            memory=self.memory.surfaces,
+            papers=self.papers,
+            say=lambda monitor, topic, concern, at: self.concern(monitor, topic, concern, at=at),
+            events=self.events,
+            rechecks=self.rechecks,
+        )
 
     def add_runs(self, runs: Iterable[Run]) -> None:
         """Judge runs in order; those of monitors that are gone, paused or changed meanwhile are let go."""
@@ -60,6 +74,9 @@ class Fold:
             self.rechecks.discard(monitor.id)
         if verdict.memory is not before:
             self._settle(monitor, verdict.memory, transition=verdict.transition, at=run.started_at)
+        surface = run.observation.surface
+        if surface is not None:
+            self.surfaces.follow(run, surface, monitor)
 
     def impose(self, monitor: Monitor, state: State, *, at: datetime) -> None:
         """Set a state that is said and not seen: paused, or unknown after a pause."""
@@ -139,11 +156,16 @@ class Fold:
             alerts=tuple(self.alerts.values()),
             deliveries=tuple(self.deliveries),
             events=tuple(self.events),
+            snapshots=tuple(self.surfaces.snapshots.values()),
+            drifts=tuple(self.surfaces.written.values()),
+            surface_changes=tuple(self.surfaces.changes),
+            settlements=tuple(self.surfaces.settlements),
         )
 
     def apply(self) -> None:
         """The batch is committed: make the memory say the same."""
         self.memory.states.update(self.states)
+        self.surfaces.apply()
         for key, alert in self.newest.items():
             if alert.state is AlertState.RESOLVED:
                 self.memory.alerts.pop(key, None)

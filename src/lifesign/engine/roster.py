@@ -12,6 +12,7 @@ import structlog
 from lifesign.bus import Change, ChangeOf
 from lifesign.clock import Clock
 from lifesign.core.batch import Ping
+from lifesign.core.drift.values import Drift
 from lifesign.core.errors import InvalidError, NotFoundError, StorageError
 from lifesign.core.messages import AlertState
 from lifesign.core.model import Monitor, MonitorState, State
@@ -20,6 +21,7 @@ from lifesign.engine.gauges import Gauges
 from lifesign.engine.judge import Judge
 from lifesign.engine.pulse import PulseDesk
 from lifesign.engine.scheduler import Scheduler
+from lifesign.engine.surfaces import Place, diverged_since, place_of, unsettled
 from lifesign.engine.watch import Compiler, Memory, Watched
 from lifesign.store import Journal, Store
 
@@ -55,6 +57,7 @@ class Roster:
         self._pulse = pulse
         self._judge = judge
         self._half_done: list[Watched] = []
+        self._unsettled: list[Watched] = []
 
     async def load(self, *, away_s: float) -> None:
         """Read everything that is watched, and plan it. `away_s` moves the deadlines of heartbeats."""
@@ -66,6 +69,7 @@ class Roster:
         memory.routes.update({route.id: route for route in await store.channels.all_routes()})
         memory.channels.update({each.id: each for each in await store.channels.all_channels()})
         journals = {each.monitor_id: each for each in await store.pings.journals()}
+        await self._load_surfaces()
         monitors = await store.monitors.all_active()
         crowd = sum(monitor.id not in memory.states for monitor in monitors)
         for monitor in monitors:
@@ -82,6 +86,23 @@ class Roster:
             state = memory.states.get(monitor.id)
             if monitor.paused is not (state is not None and state.state is State.PAUSED):
                 self._half_done.append(watched)
+        asking = unsettled(memory.surfaces, memory.alerts)
+        self._unsettled += [memory.watched[id] for id in asking if id in memory.watched]
+
+    async def _load_surfaces(self) -> None:
+        """What is remembered of published surfaces, and the releases that are announced."""
+        surfaces, memory = self._store.surfaces, self._memory.surfaces
+        rows: dict[str, dict[Place, Drift]] = {}
+        for drift in await surfaces.all_drifts():
+            rows.setdefault(drift.monitor_id, {})[place_of(drift)] = drift
+        memory.rows.update(rows)
+        for monitor_id, mine in rows.items():
+            since = diverged_since(mine)
+            if since is not None:
+                memory.diverged[monitor_id] = since
+        for release in await surfaces.all_releases(self._clock.now()):
+            known = memory.releases.get(release.monitor_id, ())
+            memory.releases[release.monitor_id] = (*known, release)
 
     def _plan_first(self, watched: Watched, state: MonitorState | None, *, crowd: int) -> None:
         """What was never seen is looked at now; what is suspect soon; the rest keeps its rhythm.
@@ -114,10 +135,13 @@ class Roster:
         return watched
 
     async def follow(self, changes: AsyncIterable[object]) -> None:
-        """Take up every change, in order, until cancelled; first the pauses that were stored when we died."""
+        """Take up every change, in order, until cancelled; first what was stored, and not done, when we died."""
         for watched in self._half_done:
             await self._take_up(watched, None)
         self._half_done.clear()
+        for watched in self._unsettled:
+            await self._take_in(Change("surface", watched.monitor.id, watched.monitor.tenant))
+        self._unsettled.clear()
         async for news in changes:
             await self._take_in(cast("Change", news))
 
@@ -137,6 +161,8 @@ class Roster:
             await self._monitor_changed(change)
         elif change.kind == "alert":
             await self._alert_changed(change)
+        elif change.kind == "surface":
+            await self._judge.take_up_surface(change.id, change.tenant)
         else:
             await self._rules_changed()
 
@@ -196,6 +222,7 @@ class Roster:
         self._gauges.problems.pop(f"monitor {monitor_id}", None)
         self._memory.watched.pop(monitor_id, None)
         self._memory.states.pop(monitor_id, None)
+        self._memory.surfaces.forget(monitor_id)
         for key, alert in list(self._memory.alerts.items()):
             if alert.monitor_id == monitor_id:
                 del self._memory.alerts[key]

@@ -9,6 +9,7 @@ from lifesign.core.condition import Condition, compile_condition
 from lifesign.core.messages import Alert, Channel, Route
 from lifesign.core.model import Monitor, MonitorState
 from lifesign.core.schedule import phase_s
+from lifesign.engine.surfaces import SurfaceMemory
 from lifesign.probes.once import authority
 from lifesign.probes.registry import Kind
 
@@ -30,6 +31,11 @@ class Watched:
     ticket: int = 0
     busy: bool = False
     memory: dict[str, object] = field(default_factory=dict)
+
+    def forget_surface(self) -> None:
+        """Make the probe hand over its document once more: what it keeps as `surface` or `<kind>.surface` goes."""
+        for key in [key for key in self.memory if key.rpartition(".")[2] == "surface"]:
+            del self.memory[key]
 
 
 class Compiler:
@@ -70,3 +76,4 @@ class Memory:
     """Open alerts by key."""
     routes: dict[str, Route] = field(default_factory=dict)
     channels: dict[str, Channel] = field(default_factory=dict)
+    surfaces: SurfaceMemory = field(default_factory=SurfaceMemory)

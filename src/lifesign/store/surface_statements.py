@@ -7,6 +7,7 @@ from sqlalchemy import (
     Insert,
     String,
     Update,
+    and_,
     bindparam,
     case,
     literal_column,
@@ -28,12 +29,13 @@ def snapshot_statement(dialect: str) -> Insert:
 def drift_statement(dialect: str) -> Insert:
     """What the engine holds in memory may be older than what a person accepted or pinned a moment ago.
 
-    Pins are people's alone: the engine writes one only with the first row. A pinned baseline stays, and of two
-    that were accepted the later one does.
+    Pins are people's alone: the engine writes one only with the first row. A baseline that was pinned while the
+    engine did not know of it stays; so does, of two that were accepted, the later one.
     """
     statement = insert_watched(t.drifts, dialect)
     given, stored = statement.excluded, t.drifts.c
-    is_theirs = or_(stored.pinned, stored.baseline_since > given.baseline_since)
+    unheard = and_(stored.pinned, ~given.pinned)
+    is_theirs = or_(unheard, stored.baseline_since > given.baseline_since)
     kept: dict[str, ColumnElement[Any]] = {
         name: given[name]
         for name in ("current", "current_since", "candidate", "recent", "steady", "unstable")
