@@ -27,12 +27,12 @@ class News:
         data: Mapping[str, object],
         what: ChangeOf = ChangeOf.SAVED,
     ) -> None:
-        """A thing of this kind (monitor, channel, route) was saved or removed by the caller."""
+        """A thing of this kind (monitor, surface of a monitor, channel, route) was saved or removed by the caller."""
         event = Event(
             type=type,
             at=self._clock.now(),
             tenant=scope.tenant,
-            monitor_id=id if kind == "monitor" else "",
+            monitor_id=id if kind in {"monitor", "surface"} else "",
             data={**data, "by": scope.actor},
         )
         # The engine hears of it even when the event cannot be stored: the change itself has happened.
@@ -68,6 +68,11 @@ class News:
     async def alert_changed(self, scope: Scope, alert_id: str) -> None:
         """Tell the engine that a person acted on an alert, so that it goes on from there."""
         await self._bus.publish(Topic.CHANGES, Change("alert", alert_id, scope.tenant))
+
+    async def surfaces_changed(self, scope: Scope, monitor_ids: Iterable[str]) -> None:
+        """Tell the engine that people decided about the surfaces of these monitors."""
+        for monitor_id in monitor_ids:
+            await self._bus.publish(Topic.CHANGES, Change("surface", monitor_id, scope.tenant))
 
     async def ask_for_run(self, scope: Scope, monitor_id: str) -> None:
         """Ask the engine to check a monitor at once."""

@@ -20,6 +20,7 @@ from lifesign.service.news import News
 from lifesign.service.people import People
 from lifesign.service.pings import PingAddresses, PingDesk
 from lifesign.service.status import EngineGauges, Status
+from lifesign.service.surfaces import Surfaces
 from lifesign.service.trials import Trials
 from lifesign.store import Store
 
@@ -36,6 +37,7 @@ class Services:
     live: Live
     pings: PingDesk
     trials: Trials
+    surfaces: Surfaces
     kinds: Kinds
 
 
@@ -79,5 +81,6 @@ def build_services(
         trials=Trials(
             store=store, reader=reader, net=net, clock=clock, may_spawn=config.mcp.allow_commands
         ),
+        surfaces=Surfaces(store=store, clock=clock, news=news),
         kinds=kinds,
     )  # fmt: skip

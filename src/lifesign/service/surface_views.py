@@ -1,0 +1,220 @@
+"""What the faces show of published surfaces. Names, texts and changes come from watched things: untrusted."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from lifesign.core.drift.compare import worst
+from lifesign.core.drift.values import Change, Drift, Impact, Release, SurfaceChange
+from lifesign.core.model import Monitor
+
+MAX_NAMES = 1000
+"""Names of tools in a view; `tool_count` counts all of them."""
+
+ReleaseStatus = Literal["upcoming", "open", "over"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceView:
+    """The surface as one audience sees it from one region.
+
+    `digest` is what is published now, `since` when that was first seen, `unchanged_s` how many seconds ago that was.
+    While it is `drifted`, `differences` say what changed since the accepted `baseline`, worst first, and `impact` how
+    bad the worst is. `tools` holds at most 1000 names. `server` is its name and version, as it says itself.
+    """
+
+    region: str
+    audience: str
+    digest: str
+    since: datetime
+    unchanged_s: float
+    baseline: str
+    baseline_since: datetime
+    pinned: bool
+    drifted: bool
+    unstable: bool
+    impact: Impact | None
+    differences: tuple[Change, ...]
+    server: str
+    tool_count: int
+    tools: tuple[str, ...]
+    resource_count: int
+    prompt_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseView:
+    """An announced change of one monitor's surface; `by` is who announced it."""
+
+    id: str
+    monitor_id: str
+    monitor_name: str
+    status: ReleaseStatus
+    starts_at: datetime
+    ends_at: datetime
+    digest: str
+    note: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurfaceView:
+    """What a monitor's target publishes, from everywhere it is seen; no places before its first look.
+
+    `unchanged_s` is how long ago anything of it changed anywhere, in seconds. `releases` are those that are not over.
+    """
+
+    monitor_id: str
+    monitor_name: str
+    monitor_slug: str
+    unchanged_s: float | None
+    drifted: bool
+    unstable: bool
+    pinned: bool
+    places: tuple[PlaceView, ...]
+    releases: tuple[ReleaseView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurfaceChangeView:
+    """One line of the timeline. `accepted_by` is empty while it is drift: a person, `release …`, `auto`, `reverted`.
+
+    `counts` has the number of changes by impact, zeros left out.
+    """
+
+    id: str
+    monitor_id: str
+    region: str
+    audience: str
+    at: datetime
+    before: str
+    after: str
+    impact: Impact
+    counts: Mapping[str, int]
+    changes: tuple[Change, ...]
+    accepted_at: datetime | None
+    accepted_by: str
+
+    @classmethod
+    def of(cls, line: SurfaceChange) -> "SurfaceChangeView":
+        """The view of a stored line."""
+        return cls(
+            id=line.id,
+            monitor_id=line.monitor_id,
+            region=line.region,
+            audience=line.audience,
+            at=line.at,
+            before=line.before,
+            after=line.after,
+            impact=line.impact,
+            counts=counts(line.changes),
+            changes=line.changes,
+            accepted_at=line.accepted_at,
+            accepted_by=line.accepted_by,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurfaceDiffView:
+    """What two surfaces of one monitor differ in, worst first; `impact` is that of the worst, None when they are equal."""
+
+    monitor_id: str
+    before: str
+    after: str
+    impact: Impact | None
+    counts: Mapping[str, int]
+    changes: tuple[Change, ...]
+
+
+def place_view(
+    drift: Drift, document: bytes | None, differences: Sequence[Change], *, now: datetime
+) -> PlaceView:
+    """The view of one place; without its document, nothing is known of what stands in it."""
+    parts = _Document() if document is None else _document.decode(document)
+    names = [str(tool.get("name", "")) for tool in parts.tools]
+    return PlaceView(
+        region=drift.region,
+        audience=drift.audience,
+        digest=drift.current,
+        since=drift.current_since,
+        unchanged_s=max(0.0, (now - drift.current_since).total_seconds()),
+        baseline=drift.baseline,
+        baseline_since=drift.baseline_since,
+        pinned=drift.pinned,
+        drifted=drift.is_drifted,
+        unstable=drift.unstable,
+        impact=worst(differences) if differences else None,
+        differences=tuple(differences),
+        server=_server(parts.server_info),
+        tool_count=len(names),
+        tools=tuple(names[:MAX_NAMES]),
+        resource_count=len(parts.resources) + len(parts.templates),
+        prompt_count=len(parts.prompts),
+    )
+
+
+def release_view(release: Release, *, monitor_name: str, now: datetime) -> ReleaseView:
+    """The view of an announced release."""
+    return ReleaseView(
+        id=release.id,
+        monitor_id=release.monitor_id,
+        monitor_name=monitor_name,
+        status=release_status(release, now),
+        starts_at=release.starts_at,
+        ends_at=release.ends_at,
+        digest=release.digest,
+        note=release.note,
+        by=release.by,
+    )
+
+
+def release_status(release: Release, now: datetime) -> ReleaseStatus:
+    """Whether its window is still to come, open or over."""
+    if now < release.starts_at:
+        return "upcoming"
+    return "open" if now <= release.ends_at else "over"
+
+
+def surface_view(
+    monitor: Monitor, places: Sequence[PlaceView], releases: Sequence[ReleaseView]
+) -> SurfaceView:
+    """The view over all places."""
+    return SurfaceView(
+        monitor_id=monitor.id,
+        monitor_name=monitor.name,
+        monitor_slug=monitor.slug,
+        unchanged_s=min((place.unchanged_s for place in places), default=None),
+        drifted=any(place.drifted for place in places),
+        unstable=any(place.unstable for place in places),
+        pinned=any(place.pinned for place in places),
+        places=tuple(places),
+        releases=tuple(releases),
+    )
+
+
+def counts(changes: Sequence[Change]) -> Mapping[str, int]:
+    """How many changes there are of each impact, worst first."""
+    found = Counter(change.impact for change in changes)
+    return {impact.value: found[impact] for impact in Impact if found[impact]}
+
+
+class _Document(msgspec.Struct, frozen=True):
+    """What is shown of a canonical document; the rest is not decoded."""
+
+    tools: list[dict[str, Any]] = []
+    resources: list[msgspec.Raw] = []
+    templates: list[msgspec.Raw] = msgspec.field(name="resourceTemplates", default_factory=list)
+    prompts: list[msgspec.Raw] = []
+    server_info: dict[str, Any] = msgspec.field(name="serverInfo", default_factory=dict)
+
+
+_document = msgspec.json.Decoder(_Document)
+
+
+def _server(info: Mapping[str, object]) -> str:
+    said = (info.get("name"), info.get("version"))
+    return " ".join(part for part in said if isinstance(part, str) and part)
