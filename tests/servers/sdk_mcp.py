@@ -27,20 +27,20 @@ def build_server() -> MCPServer:
 
 
 @asynccontextmanager
-async def sdk_server(*, is_stateless: bool) -> AsyncIterator[str]:
+async def sdk_server(*, is_stateless: bool, server: MCPServer | None = None) -> AsyncIterator[str]:
     """The URL of a running server: stateless with JSON answers, or with sessions and event streams."""
-    app = build_server().streamable_http_app(
+    app = (server or build_server()).streamable_http_app(
         stateless_http=is_stateless, json_response=is_stateless
     )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(app, log_level="error", lifespan="on", ws="none")
-        server = _Embedded(config)
-        task = asyncio.create_task(server.serve(sockets=[listener]))
-        await server.ready.wait()
+        embedded = _Embedded(config)
+        task = asyncio.create_task(embedded.serve(sockets=[listener]))
+        await embedded.ready.wait()
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}/mcp"
         finally:
-            server.should_exit = True
+            embedded.should_exit = True
             await task
 
 

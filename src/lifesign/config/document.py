@@ -49,8 +49,13 @@ def read_document(path: Path, environ: Mapping[str, str]) -> tuple[dict[str, Any
     Raises ConfigError when the file cannot be read, is not YAML, repeats a key, or refers to a
     variable or a file that is not there.
     """
-    reading = _Reading(str(path), environ)
-    root = _compose(_text_of(path), reading.source)
+    return read_text(_text_of(path), str(path), environ)
+
+
+def read_text(text: str, source: str, environ: Mapping[str, str]) -> tuple[dict[str, Any], Origins]:
+    """The same for a text that was read already; `source` is its name in messages. Raises ConfigError."""
+    reading = _Reading(source, environ)
+    root = _compose(text, source)
     value = {} if root is None else _value(root, (), reading, above=())
     if reading.problems:
         raise ConfigError(reading.problems)

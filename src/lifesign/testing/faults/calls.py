@@ -82,6 +82,7 @@ CALLS: tuple[Fault, ...] = (
     fault("tools_call/tool_missing", "does not list `search_documents`.", needs=SEARCH, tools=_except_search()),
     fault("tools_call/not_read_only", "does not say of any tool that it only reads.", needs=SEARCH, tools=_unhinted()),
     fault("tools_call/error", "answers calls with −32603.", needs=SEARCH, tools_call=error(-32603, "Internal error")),
+    fault("tools_call/malformed", "answers calls with text where a list of content is due.", needs=SEARCH, tools_call=merged(content="Two documents.", structuredContent=None)),
     fault("tools_call/is_error", "says in each result that the tool failed.", needs=SEARCH, tools_call=merged(isError=True, structuredContent=None)),
     fault("tools_call/assertion_failed", "finds no document.", needs=SEARCH, tools_call=_structured({"total_results": 0, "results": []})),
     fault("tools_call/stale_result", "answers with the time of yesterday.", needs=CLOCK, tools_call=_yesterday),
