@@ -7,13 +7,18 @@ from house.tree import ROOT
 GENERATED = {
     "docs/configuration.md": "lifesign.config.reference",
     "docs/kinds.md": "lifesign.service.reference",
+    "docs/testing.md": "lifesign.testing.reference",
 }
+
+MARK = "<!-- What follows is written from the code: make docs -->\n"
+"""A page that has it was written by hand down to it."""
 
 
 def rendered(page: str) -> str:
     """What the page should say."""
     text: str = importlib.import_module(GENERATED[page]).render()
-    return text
+    by_hand, mark, _ = (ROOT / page).read_text("utf-8").partition(MARK)
+    return by_hand + mark + text if mark else text
 
 
 def main() -> None:

@@ -57,6 +57,7 @@ class FaultyMCP:
     ) -> None:
         self.requests: list[Call] = []
         self.connections = 0
+        self.fault = fault
         self.ways = _start(fault).told(**told)
         self._tls = tls
         self._place = (host, port)

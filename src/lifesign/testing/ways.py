@@ -34,6 +34,7 @@ class Arrival(StrEnum):
 class Ways:
     """Everything that can be told to a server; the default is a faithful one of the handshake era.
 
+    capabilities: what is declared; None for what the offer has.
     answers: what is said to a step instead of the faithful reply; the step `every` is each call to the endpoint.
     session: the id of the first session; empty for a server without sessions.
     replicas: how many copies share the address; requests are dealt in turn. They know each other's sessions only if
@@ -74,6 +75,8 @@ class Ways:
             raise TypeError(
                 f"{sorted(unknown)} is no setting of Ways and none of the steps {steps}"
             )
+        if "offer" in known:
+            known.setdefault("capabilities", None)
         changed = replace(self, **known)
         if tools is not None:
             changed = replace(changed, offer=replace(changed.offer, tools=as_tools(tools)))

@@ -14,6 +14,7 @@ STDIO: tuple[Fault, ...] = (
         "writes lines to stdout that are no messages, before and between its replies.",
     ),
     _of("no_reply", "reads its requests and never answers."),
+    _of("too_much_output", "writes one line to stdout that never ends."),
     _of("grandchild", "starts a program of its own that outlives it and holds its streams open."),
     _of("deaf", "ignores SIGTERM and the end of its stdin."),
 )
