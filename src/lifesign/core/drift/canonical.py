@@ -22,8 +22,8 @@ MAX_DEPTH = 500
 _SAFE_INTEGER = 2**53
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
-Plain = dict[str, "Plain"] | list["Plain"] | str | int | bool | msgspec.Raw | None
-"""A normal form that msgspec writes as it is: sorted keys, NFC strings, safe integers, other numbers ready-made."""
+Plain = dict[str, "Plain"] | list["Plain"] | str | int | float | bool | msgspec.Raw | None
+"""A JSON value. `normal` makes one that msgspec writes as it is: keys sorted, strings in NFC, no float but ready-made."""
 
 
 class CanonicalError(ValueError):
@@ -43,8 +43,13 @@ def canonical(value: object) -> bytes:
 
 
 def encode(plain: Plain) -> bytes:
-    """The canonical JSON of a normal form, or of values put together from normal forms in sorted order."""
+    """The canonical JSON of a normal form, or of what was put together from normal forms in sorted order."""
     return msgspec.json.encode(plain)
+
+
+def same(one: Plain, other: Plain) -> bool:
+    """Whether two values are the same JSON; Python's `==` takes false for 0 and true for 1."""
+    return one is other or (one == other and encode(one) == encode(other))
 
 
 def normal(value: object, *, depth: int = 0) -> Plain:

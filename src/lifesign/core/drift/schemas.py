@@ -4,7 +4,18 @@ The keywords are those of draft 2020-12 and, where they differ, of draft 7, whic
 (https://json-schema.org/draft/2020-12/json-schema-core, section 10).
 """
 
+from collections.abc import Mapping
+
 from lifesign.core.drift.canonical import Plain, encode
+
+Schema = Mapping[str, Plain]
+"""A schema as an object; `true` and `false` are written as `{}` and `{"not": {}}`."""
+
+EVERYTHING: Schema = {}
+NOTHING: Schema = {"not": {}}
+
+TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
+_MAX_HOPS = 20
 
 SCHEMA_MAPS = frozenset(
     {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"}
@@ -67,3 +78,86 @@ def structure(schema: Plain) -> Plain:
 
 def _sorted(value: Plain) -> Plain:
     return sorted(value, key=encode) if isinstance(value, list) else value
+
+
+def as_schema(value: Plain) -> Schema:
+    """A schema as an object. What is no schema at all says nothing about values, so it admits everything."""
+    if value is False:
+        return NOTHING
+    return value if isinstance(value, dict) else EVERYTHING
+
+
+def is_nothing(schema: Schema) -> bool:
+    """Whether no value at all is admitted."""
+    return schema.get("not") == {} or schema.get("not") is True
+
+
+def resolve(schema: Schema, root: Plain) -> tuple[Schema, str]:
+    """A schema with its local reference and its single `allOf` put in place, and the reference that was followed.
+
+    A reference elsewhere is never fetched: it stays as a keyword, and so does one that leads nowhere or in circles.
+    """
+    followed = ""
+    for _ in range(_MAX_HOPS):
+        inner, reference = _inner(schema, root)
+        if inner is None:
+            return schema, followed
+        followed = reference or followed
+        rest = {
+            name: each
+            for name, each in schema.items()
+            if name != ("$ref" if reference else "allOf")
+        }
+        schema = {**inner, **rest}
+    return schema, followed
+
+
+def _inner(schema: Schema, root: Plain) -> tuple[Schema | None, str]:
+    reference = schema.get("$ref")
+    if isinstance(reference, str):
+        target = _pointed(reference, root)
+        return (None, "") if target is None else (as_schema(target), reference)
+    every = schema.get("allOf")
+    if isinstance(every, list) and len(every) == 1 and not isinstance(every[0], bool):
+        only = as_schema(every[0])
+        if not (only.keys() & schema.keys()) - TEXTS:
+            return only, ""
+    return None, ""
+
+
+def _pointed(reference: str, root: Plain) -> Plain:
+    """What a JSON pointer within this very schema leads to (RFC 6901), or None."""
+    if reference != "#" and not reference.startswith("#/"):
+        return None
+    found = root
+    for step in reference.split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, dict):
+            found = found.get(name)
+        elif isinstance(found, list) and name.isdecimal() and int(name) < len(found):
+            found = found[int(name)]
+        else:
+            return None
+    return found
+
+
+def types_of(schema: Schema) -> frozenset[str]:
+    """The types that are admitted; all of them where nothing is said. A number may be an integer."""
+    said = schema.get("type")
+    named = frozenset(
+        each for each in (said if isinstance(said, list) else [said]) if isinstance(each, str)
+    )
+    if not named:
+        return TYPES
+    return named | {"integer"} if "number" in named else named
+
+
+def values_of(schema: Schema) -> Mapping[str, Plain] | None:
+    """The only values that are admitted (`enum`, `const`), by their text; None where any is."""
+    if "const" in schema:
+        listed: Plain = [schema["const"]]
+    else:
+        listed = schema.get("enum")
+    if not isinstance(listed, list):
+        return None
+    return {encode(each).decode(): each for each in listed}
