@@ -63,6 +63,7 @@ CODES: Mapping[tuple[str, str], Code] = MappingProxyType(
         insufficient_scope=(W, "the credential lacks a scope that the server names (403 insufficient_scope)", "Give the credential that scope."),
         token_rejected=(W, "the server refuses the credential that was sent (401)", "Check whether the credential was revoked, and that its audience is this server."),
         jsonrpc_32001=(W, "a JSON-RPC error stands for a missing credential", "Answer with HTTP 401 and a challenge, so that clients can log in; or give a credential."),
+        refused_oddly=(W, "a client without a credential is refused by something else than 401", "Answer with HTTP 401 and a challenge (WWW-Authenticate), so that clients know that they can log in."),
         tools_walled=(W, "the handshake is open and every later request asks for a credential", "Give this monitor a credential; challenge at the handshake so that clients log in at once."),
         prm_missing=(W, "no protected-resource metadata is served", "Serve /.well-known/oauth-protected-resource (RFC 9728) and name it in the challenge."),
         prm_invalid=(W, "the protected-resource metadata cannot be used", "Serve JSON with `resource` and at least one of `authorization_servers` (RFC 9728 §2)."),
