@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lifesign.config import Config, load_config
+from lifesign.config import Config, ConfigError, load_config
 from lifesign.core.model import Policy, Severity
 
 Written = Callable[[str], Path]
@@ -220,3 +220,33 @@ def test_name_servers_have_port_53_unless_they_say_otherwise() -> None:
 
     assert egress.servers == (("192.0.2.1", 53), ("192.0.2.2", 5353), ("::1", 53), ("::1", 54))
     assert Config().egress.servers is None
+
+
+@pytest.mark.parametrize(
+    ("written_policy", "expected"),
+    [
+        (
+            "latency_factor: 2.5, drift_accept: 12h",
+            Policy(latency_factor=2.5, drift_accept_s=43_200),
+        ),
+        (
+            "latency_factor: 0, drift_accept: never",
+            Policy(latency_factor=None, drift_accept_s=None),
+        ),
+    ],
+)
+def test_latency_and_drift_can_be_tuned_and_turned_off(
+    written: Written, written_policy: str, expected: Policy
+) -> None:
+    path = written(f"monitors:\n  - {{name: a, target: a.example, policy: {{{written_policy}}}}}\n")
+
+    config = load_config(path, {}).config
+
+    assert config.monitors[0].policy.applied_to(Policy()) == expected
+
+
+def test_a_factor_that_would_tell_of_everything_is_refused(written: Written) -> None:
+    path = written("monitors:\n  - {name: a, target: a.example, policy: {latency_factor: 1.0}}\n")
+
+    with pytest.raises(ConfigError, match="or 0 to turn it off"):
+        load_config(path, {})

@@ -13,7 +13,7 @@ monitors:
   - name: Shop
     target: http://127.0.0.1:9/
     interval: 2m
-    policy: {confirmations: 5, recheck: 4s}
+    policy: {confirmations: 5, recheck: 4s, latency_factor: 0, drift_accept: never}
   - name: Backup
     kind: heartbeat
     settings: {period: P1D}
@@ -46,6 +46,7 @@ async def test_file_is_made_so_and_owns_what_it_names(house: Premises, path: Pat
 
     assert applied == Applied(added=4)
     assert (shop.interval_s, shop.policy.confirmations, shop.policy.recheck_s) == (120, 5, 4)
+    assert (shop.policy.latency_factor, shop.policy.drift_accept_s) == (None, None)
     assert (shop.owner, shop.read_only, channel.read_only) == (Owner.FILE, True, True)
     told = [event.data["slug"] for event in await house.events() if event.type == "monitor.added"]
     assert told == ["shop", "backup"]

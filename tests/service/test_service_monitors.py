@@ -70,6 +70,8 @@ async def test_every_problem_of_a_draft_is_named_at_once(house: Premises) -> Non
         ({**HTTP, "interval": 0.2}, "interval", "1"),
         ({**HTTP, "tags": ["two words"]}, "tags[0]", ""),
         ({**HTTP, "policy": {"confirmation": 1}}, "policy.confirmation", "'confirmations'"),
+        ({**HTTP, "policy": {"latency_factor": 1}}, "policy.latency_factor", "1.1"),
+        ({**HTTP, "policy": {"drift_accept_s": "soon"}}, "policy.drift_accept_s", "30s"),
         ({"target": "::: what"}, "target", "URL"),
         ({"target": "http://ada:hunter2@shop.example/"}, "target", "settings"),
         ({"target": "ada:hunter2@shop.example:22"}, "target", "settings"),
@@ -92,6 +94,23 @@ async def test_wrong_field_is_named_with_a_hint(
     assert field in dict(caught.value.problems)
     assert "hunter2" not in str(caught.value)
     assert hint in dict(caught.value.problems)[field]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, (3.0, 86_400.0)),
+        ({"latency_factor": 2.5, "drift_accept_s": "12h"}, (2.5, 43_200.0)),
+        ({"latency_factor": None, "drift_accept_s": None}, (None, None)),
+        ({"latency_factor": 0, "drift_accept_s": "never"}, (None, None)),
+    ],
+)
+async def test_latency_and_drift_can_be_tuned_and_turned_off(
+    house: Premises, said: dict[str, object], expected: tuple[float | None, float | None]
+) -> None:
+    view = await house.services.monitors.add(ADMIN, {**HTTP, "policy": said}, owner=Owner.API)
+
+    assert (view.policy.latency_factor, view.policy.drift_accept_s) == expected
 
 
 async def test_durations_are_texts_or_seconds(house: Premises) -> None:

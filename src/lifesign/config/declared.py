@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from lifesign.config.types import Duration, one_line
+from lifesign.config.types import NEVER, Duration, DurationOrNever, one_line
 from lifesign.core.messages import AlertEvent
 from lifesign.core.model import DEFAULT_REGION, Policy, Severity
 
@@ -27,6 +27,18 @@ Name = Annotated[
     AfterValidator(one_line),
 ]
 Tag = Annotated[str, StringConstraints(pattern=r"^[^\s,]{1,64}$")]
+
+
+def a_factor_or_zero(factor: float) -> float:
+    """The factor itself. Raises ValueError for one that would tell of every day's ups and downs."""
+    if factor != 0 and not factor >= 1.1:
+        raise ValueError("is at least 1.1, or 0 to turn it off")
+    return factor
+
+
+def seconds_or_never(duration: timedelta) -> float | None:
+    """A duration as the policy holds it: seconds, None for `never`."""
+    return None if duration == NEVER else duration.total_seconds()
 
 
 class Declared(BaseModel):
@@ -61,15 +73,28 @@ class PolicyConfig(Declared):
     degraded: Duration | None = Field(
         default=None, description="Slower than this is degraded; absent means never."
     )
+    latency_factor: Annotated[float, AfterValidator(a_factor_or_zero)] | None = Field(
+        default=None,
+        le=100,
+        description="Told when the p95 is more than so many times the usual one for three periods; 0 turns it off.",
+    )
+    drift_accept: DurationOrNever | None = Field(
+        default=None,
+        description="After how long a changed surface is taken for the new baseline by itself, or `never`.",
+    )
 
     def applied_to(self, policy: Policy) -> Policy:
         """`policy` (the kind's default) with what the file says in its place."""
-        said = self.model_dump(exclude_none=True, exclude={"recheck", "degraded"})
+        said = self.model_dump(exclude_none=True, exclude={"recheck", "degraded", "drift_accept"})
         base = {name: getattr(policy, name) for name in Policy.__dataclass_fields__}
         if self.recheck is not None:
             said["recheck_s"] = self.recheck.total_seconds()
         if self.degraded is not None:
             said["degraded_ms"] = self.degraded / timedelta(milliseconds=1)
+        if self.latency_factor == 0:
+            said["latency_factor"] = None
+        if self.drift_accept is not None:
+            said["drift_accept_s"] = seconds_or_never(self.drift_accept)
         return Policy(**(base | said))
 
 

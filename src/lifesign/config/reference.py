@@ -136,6 +136,7 @@ def _model_of(annotation: Any) -> type[BaseModel] | None:
 _TYPES: dict[Any, str] = {
     str: "Text",
     int: "Whole number",
+    float: "Number",
     bool: "`true` or `false`",
     Path: "Path",
     timedelta: "Duration",

@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 from ipaddress import ip_address
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
@@ -90,6 +90,25 @@ Duration = Annotated[
     WithJsonSchema({"type": "string", "format": "duration-units", "examples": ["30s", "1h30m"]}),
 ]
 """A `timedelta` that is written as `30s` or `1h30m`."""
+
+NEVER: Final = timedelta.max
+"""What `never` is read as."""
+
+
+def _duration_or_never(value: object) -> timedelta:
+    is_never = isinstance(value, str) and value.strip().lower() == "never"
+    return NEVER if is_never else _duration(value)
+
+
+DurationOrNever = Annotated[
+    timedelta,
+    BeforeValidator(_duration_or_never),
+    PlainSerializer(
+        lambda value: "never" if value == NEVER else format_duration(value), return_type=str
+    ),
+    WithJsonSchema({"type": "string", "format": "duration-units", "examples": ["24h", "never"]}),
+]
+"""A duration, or `never`."""
 
 Size = Annotated[
     int,

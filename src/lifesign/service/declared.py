@@ -14,7 +14,13 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from lifesign.config import ConfigError, Loaded, Problem
-from lifesign.config.declared import ChannelConfig, MonitorConfig, PolicyConfig, RouteConfig
+from lifesign.config.declared import (
+    ChannelConfig,
+    MonitorConfig,
+    PolicyConfig,
+    RouteConfig,
+    seconds_or_never,
+)
 from lifesign.config.problems import nearest
 from lifesign.core.errors import ConflictError, InvalidError, NotFoundError
 from lifesign.core.model import DEFAULT_TENANT, Owner
@@ -170,11 +176,13 @@ def monitor_draft(monitor: MonitorConfig) -> dict[str, object]:
 
 
 def _policy_draft(policy: PolicyConfig) -> dict[str, object]:
-    said = policy.model_dump(exclude_none=True, exclude={"recheck", "degraded"})
+    said = policy.model_dump(exclude_none=True, exclude={"recheck", "degraded", "drift_accept"})
     if policy.recheck is not None:
         said["recheck_s"] = policy.recheck.total_seconds()
     if policy.degraded is not None:
         said["degraded_ms"] = policy.degraded.total_seconds() * 1000
+    if policy.drift_accept is not None:
+        said["drift_accept_s"] = seconds_or_never(policy.drift_accept)
     return said
 
 

@@ -53,6 +53,12 @@ def _seconds(value: object) -> float:
     return float(value)
 
 
+def _off(value: object) -> object:
+    """None for the ways in which people write that they do not want it."""
+    is_zero = value == 0 and not isinstance(value, bool)
+    return None if is_zero or value in ("0", "never", "off", "") else value
+
+
 def words(value: object) -> object:
     """A list, or one text with commas between the words, as forms and query strings have it."""
     if isinstance(value, str):
@@ -104,6 +110,18 @@ class PolicyDraft(BaseModel):
     )
     degraded_ms: float | None = Field(
         default=None, gt=0, description="Slower than this is degraded."
+    )
+    latency_factor: Annotated[float | None, BeforeValidator(_off)] = Field(
+        default=3.0,
+        ge=1.1,
+        le=100,
+        description="Told when the p95 is so many times the usual one for three periods; none is off.",
+    )
+    drift_accept_s: Annotated[Seconds | None, BeforeValidator(_off)] = Field(
+        default=86_400.0,
+        ge=60,
+        le=MAX_INTERVAL_S,
+        description="A changed surface becomes the baseline by itself after so long; none is never.",
     )
 
 

@@ -162,6 +162,9 @@ async def _tried(site: Site, scope: Scope, sheet: Sheet) -> Sheet:
     return _sheet_with(sheet, trial=trial)
 
 
+_MAY_BE_EMPTY = ("degraded_ms", "latency_factor", "drift_accept_s")
+
+
 def _draft(sheet: Sheet) -> dict[str, object]:
     """The draft that the service reads; empty fields are left out where a default stands for them."""
     values = sheet.values
@@ -174,8 +177,9 @@ def _draft(sheet: Sheet) -> dict[str, object]:
             draft[name] = text
     policy = read_fields(PolicyDraft, values, prefix="policy")
     if policy:
-        # An empty field of the form takes this one back out; the others always hold a number.
-        draft["policy"] = {"degraded_ms": None} | policy
+        # An empty field of the form takes these back out; the others always hold a number.
+        emptied = [name for name in _MAY_BE_EMPTY if f"policy.{name}" in values]
+        draft["policy"] = dict.fromkeys(emptied) | policy
     if "conditions" in values:
         draft["conditions"] = values["conditions"]
     return draft
