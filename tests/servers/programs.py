@@ -17,6 +17,22 @@ def program(body: str) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", PREAMBLE + body]
 
 
+BRIDGE = """
+import socket, threading
+line = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+def out():
+    while chunk := os.read(0, 65536): line.sendall(chunk)
+    line.shutdown(socket.SHUT_WR)
+threading.Thread(target=out, daemon=True).start()
+while chunk := line.recv(65536): os.write(1, chunk)
+"""
+
+
+def bridge(host: str, port: int) -> list[str]:
+    """The command line of a program that joins its stdin and stdout to a server's address."""
+    return [*program(BRIDGE), host, str(port)]
+
+
 def is_alive(pid: int) -> bool:
     """Whether a process still runs; one that ended and was not taken away yet does not."""
     try:

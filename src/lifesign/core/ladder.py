@@ -40,6 +40,12 @@ _RUNG_OF_CODE: Mapping[tuple[str, str], str] = MappingProxyType(
         ("initialize", "rejected_initialized"): "initialized",
         ("tcp", "answer_timeout"): "first_byte",
         ("tcp", "unexpected_answer"): "first_byte",
+        ("stdio", "not_allowed"): "spawn",
+        ("stdio", "spawn_failed"): "spawn",
+        ("stdio", "exited"): "initialize",
+        ("stdio", "no_reply"): "initialize",
+        ("stdio", "stdout_pollution"): "initialize",
+        ("stdio", "too_much_output"): "initialize",
     }
 )
 

@@ -3,5 +3,6 @@
 from lifesign.probes.mcp.facts import MCPFacts
 from lifesign.probes.mcp.run import watch
 from lifesign.probes.mcp.settings import MCPSettings
+from lifesign.probes.mcp.stdio_kind import watch_stdio
 
-__all__ = ["MCPFacts", "MCPSettings", "watch"]
+__all__ = ["MCPFacts", "MCPSettings", "watch", "watch_stdio"]

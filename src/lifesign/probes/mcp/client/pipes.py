@@ -20,6 +20,8 @@ MAX_UNREAD = 1000
 """How many lines may wait to be looked at before the pipe is left to fill."""
 
 _CHUNK = 65_536
+_PIPE_CHUNKS = 16
+"""The largest pipe that an ordinary user may have is 1 MiB (Linux, pipe-max-size)."""
 
 
 class Outlet:
@@ -52,6 +54,12 @@ class Outlet:
         """Read on."""
         if self.is_open:
             self._loop.add_reader(self._pipe.fileno(), self._read)
+
+    def drain(self) -> None:
+        """Take what is there now, as much as a pipe holds."""
+        for _ in range(_PIPE_CHUNKS):
+            if self.is_open:
+                self._read()
 
     def close(self) -> None:
         """Read no more; the program is told so by its next write."""

@@ -283,9 +283,9 @@ class Process:
     def _release(self) -> None:
         """Close every descriptor and take the program away; the standard library keeps one that does not end."""
         self._is_over = True
-        self._stdin.close()
-        self._stdout.close()
-        self._stderr.close()
+        self._stderr.drain()
+        for pipe in (self._stdin, self._stdout, self._stderr):
+            pipe.close()
         self._unwatch()
         self._popen.poll()
 

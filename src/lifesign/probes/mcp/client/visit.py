@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, MutableMapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from lifesign.core.model import Failure
@@ -27,6 +28,8 @@ from lifesign.probes.mcp.client.wire import (
 
 _CONNECTING = ("dns", "tcp", "tls", "http", "spawn")
 MAX_SESSION_CHARS = 4096
+_IDS_AFTER = MappingProxyType({Era.MODERN: 0, Era.LEGACY: 1000})
+"""The ids of the eras do not meet: a program may still answer `server/discover` while `initialize` is waited for."""
 
 
 class Visit:
@@ -45,7 +48,7 @@ class Visit:
         self.greeting = Greeting("", "", "")
         self._asked = version
         self._version = version or MODERN_VERSIONS[-1]
-        self._last_id = 0
+        self._last_id = _IDS_AFTER[era]
 
     @property
     def transport(self) -> str:

@@ -1,0 +1,134 @@
+"""The probe of a server over stdio: start the program, greet, list, try, end it; the first layer that fails is the diagnosis.
+
+Starting programs is for operators to allow (`mcp.allow_commands`): whoever may add such a monitor runs what he
+likes as the user of this server. A start costs a hundred times what a probe over HTTP costs, hence a lane of its own.
+"""
+
+import asyncio
+import os
+import time
+from dataclasses import dataclass, replace
+
+from lifesign.core.model import Failure, Level, Observation
+from lifesign.net.failures import NetError
+from lifesign.probes.mcp.client.eras import Dialect, Wanted, arrive
+from lifesign.probes.mcp.client.process import inherited
+from lifesign.probes.mcp.client.stdio import Launch, StdioLines, counted
+from lifesign.probes.mcp.client.wire import Era
+from lifesign.probes.mcp.examine import Examined, examine, note_greeting
+from lifesign.probes.mcp.sheet import Sheet, failed
+from lifesign.probes.mcp.stdio_settings import StdioFacts, StdioSettings, target
+from lifesign.probes.registry import ProbeContext, probe
+
+FAREWELL_S = 3.0
+"""At most this much of the time is kept for ending the program; servers that heed the protocol need milliseconds."""
+
+LADDER = (
+    "spawn", "discover", "initialize", "jsonrpc", "version", "initialized", "tools_list", "shape", "tools_call",
+)  # fmt: skip
+
+_SHORT = 4
+"""A secret shorter than this is not searched for in evidence: it would blot out ordinary words."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What stays the same from run to run of one monitor, made once."""
+
+    settings: StdioSettings
+    launch: Launch
+    wanted: Wanted
+
+    @classmethod
+    def of(cls, settings: StdioSettings) -> "_Plan":
+        given = {name: value.get_secret_value() for name, value in settings.env.items()}
+        secrets = sorted((each for each in given.values() if len(each) >= _SHORT), key=len)
+        launch = Launch(
+            command=settings.command,
+            shown=target(settings),
+            env=inherited(os.environ) | given,
+            cwd=settings.cwd,
+            secrets=tuple(secrets[::-1]),
+        )
+        era = None if settings.era == "auto" else Era(settings.era)
+        return cls(settings, launch, Wanted(era, "stdio", settings.protocol_version or ""))
+
+
+@probe(
+    "mcp-stdio",
+    settings=StdioSettings,
+    facts=StdioFacts,
+    title="MCP server (stdio)",
+    target=target,
+    ladder=LADDER,
+    interval_s=300.0,
+    least_interval_s=60.0,
+    timeout_s=30.0,
+    lane="programs",
+)
+async def watch_stdio(settings: StdioSettings, ctx: ProbeContext) -> Observation:
+    """Do as a client does, and say how far it got."""
+    if not ctx.may_spawn:
+        message = (
+            f"The program {target(settings)} was not started: this installation starts no programs."
+        )
+        return Observation(failure=failed("stdio", "not_allowed", message))
+    plan = ctx.memory.get("mcp.stdio_plan")
+    if not isinstance(plan, _Plan) or plan.settings is not settings:
+        plan = ctx.memory["mcp.stdio_plan"] = _Plan.of(settings)
+    sheet = Sheet()
+    lines = StdioLines(
+        plan.launch, deadline=_talk_until(ctx), over=ctx.deadline, phases=sheet.phases
+    )
+    started, examined, failure = time.perf_counter(), Examined(), None
+    async with lines:
+        try:
+            examined = await _converse(lines, plan, sheet, ctx)
+            failure = examined.failure
+        except NetError as error:
+            failure = error.failure
+        sheet.facts["latency_ms"] = round((time.perf_counter() - started) * 1000, 3)
+    if failure is not None and lines.line is not None:
+        failure = lines.line.with_last_words(failure)
+    _note_program(lines, sheet, failure)
+    return Observation(
+        sheet.facts, sheet.phases, failure, tuple(sheet.findings), surface=examined.surface
+    )
+
+
+async def _converse(lines: StdioLines, plan: _Plan, sheet: Sheet, ctx: ProbeContext) -> Examined:
+    known = ctx.memory.get("mcp.dialect")
+    arrival = await arrive(
+        lines,
+        plan.wanted,
+        known if isinstance(known, Dialect) else None,
+        now=ctx.clock.monotonic,
+    )
+    if arrival.dialect.ignores_discover:
+        message = "`server/discover` is left without an answer; `initialize` is answered."
+        sheet.find(Level.WARN, "discover", "hang", message)
+    version = arrival.visit.greeting.server_version
+    ctx.memory["mcp.dialect"] = replace(arrival.dialect, server_version=version)
+    note_greeting(arrival, sheet)
+    return await examine(arrival.visit, plan.settings, sheet, ctx)
+
+
+def _note_program(lines: StdioLines, sheet: Sheet, failure: Failure | None) -> None:
+    """What is known of a program once it has ended."""
+    if lines.line is None:
+        return
+    process, strays = lines.line.process, lines.strays
+    sheet.facts["program.ended_by"] = process.ended_by
+    sheet.facts["program.stray_lines"] = strays.count
+    if process.status is not None:
+        sheet.facts["program.exit_code"] = process.status
+    if strays.count and (failure is None or failure.code != "stdout_pollution"):
+        first = " ".join(lines.shown_strays()[0].split())
+        message = f"The program wrote {counted(strays.count)} to stdout that no client can read, the first: {first}"
+        sheet.find(Level.WARN, "stdio", "stdout_pollution", message)
+
+
+def _talk_until(ctx: ProbeContext) -> float:
+    """The deadline of everything but the farewell."""
+    left = ctx.deadline - asyncio.get_running_loop().time()
+    return ctx.deadline - min(FAREWELL_S, 0.3 * max(left, 0.0))
