@@ -1,4 +1,4 @@
-"""Asks as a stranger does: what is a client told that shows no credential?"""
+"""Asks as a stranger does: what a client is told that shows no credential."""
 
 from lifesign.probes.mcp.client.answers import Answer, AnswerError
 from lifesign.probes.mcp.client.eras import Dialect, Lines
