@@ -4,13 +4,13 @@ What goes in and what comes out are mirror images: a call fails when less is tak
 when more comes back than before, or when something that it relied on does not.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from lifesign.core.drift.canonical import Plain, encode
 from lifesign.core.drift.differences import Difference, Effect
-from lifesign.core.drift.tampering import signs
+from lifesign.core.drift.tampering import IsOther, nobody, signs
 from lifesign.core.drift.values import Change, Impact
 
 _SHORT = 300
@@ -99,10 +99,8 @@ def shown(value: Plain) -> str:
     return said if len(said) <= _SHORT else f"{said[: _SHORT - 1]}…"
 
 
-def classify(
-    difference: Difference, side: Side, subject: str, *, others: Collection[str]
-) -> Change:
-    """The change that a difference of a schema of `subject` is. `others` are the names of the other tools."""
+def classify(difference: Difference, side: Side, subject: str, *, is_other: IsOther) -> Change:
+    """The change that a difference of a schema of `subject` is. `is_other` knows the names of the other tools."""
     place = difference.place
     path = ".".join(each for each in (side.path, place.path) if each)[:_SHORT]
     named = f"{side.member} {quoted(place.name)}" if place.name else side.whole
@@ -113,7 +111,7 @@ def classify(
             subject,
             path=path,
             what=f"{named} of {subject}",
-            others=others,
+            is_other=is_other,
         )
     impact = (_OUT if side.is_output else _IN)[difference.effect]
     what = f"{named} of {subject}"
@@ -146,12 +144,12 @@ def text_change(
     *,
     path: str,
     what: str,
-    others: Collection[str] = (),
+    is_other: IsOther = nobody,
     is_mild: bool = True,
 ) -> Change:
     """A text that models read is another one: `description`, `title`, `instructions`, or a `default`, `examples`."""
     before, after = (each if isinstance(each, str) else shown(each) for each in values)
-    found = signs(before, after, others=others, is_mild=is_mild)
+    found = signs(before, after, is_other=is_other, is_mild=is_mild)
     code, message = f"{kind}_changed", f"The {kind} of {what} changed."
     if found:
         kind_of_code = kind if kind in {"title", "instructions"} else "description"

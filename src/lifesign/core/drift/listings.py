@@ -1,7 +1,7 @@
 """What changed in the lists that a server publishes: items that came, went and were renamed, and what is within them."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -18,7 +18,7 @@ from lifesign.core.drift.impacts import (
 )
 from lifesign.core.drift.likeness import pairs, tokens
 from lifesign.core.drift.narrowing import differences
-from lifesign.core.drift.tampering import signs
+from lifesign.core.drift.tampering import IsOther, nobody, signs
 from lifesign.core.drift.values import Change, Impact
 
 Item = Mapping[str, Plain]
@@ -49,9 +49,9 @@ def compare_tools(old: Plain, new: Plain) -> Iterator[Change]:
     yield from _came_and_went("tool", match)
     for name in match.added:
         yield from _poison(_subject("tool", name), match.after[name])
-    others = sorted(match.before.keys() | match.after.keys())
+    names = frozenset(match.before.keys() | match.after.keys())
     for was, now, subject in match.both("tool"):
-        yield from _tool(was, now, subject, others)
+        yield from _tool(was, now, subject, names)
 
 
 def compare_prompts(old: Plain, new: Plain) -> Iterator[Change]:
@@ -170,29 +170,33 @@ def _came_and_went(word: str, match: _Match) -> Iterator[Change]:
         yield Change(f"{code}_added", Impact.ADDITIVE, _subject(word, name), "", "", now, message)
 
 
-def _tool(was: Item, now: Item, subject: str, others: Collection[str]) -> Iterator[Change]:
-    others = [name for name in others if name not in {was.get("name"), now.get("name")}]
-    found = [*_texts(was, now, subject, others)]
+def _tool(was: Item, now: Item, subject: str, names: frozenset[str]) -> Iterator[Change]:
+    own = {was.get("name"), now.get("name")}
+
+    def is_other(word: str) -> bool:
+        return word in names and word not in own
+
+    found = [*_texts(was, now, subject, is_other)]
     found += _schemas(
-        was.get("inputSchema"), now.get("inputSchema"), INPUT, subject=subject, others=others
+        was.get("inputSchema"), now.get("inputSchema"), INPUT, subject=subject, is_other=is_other
     )
     found += _output(was.get("outputSchema"), now.get("outputSchema"), subject)
     found += _annotations(_members(was), _members(now), subject)
     yield from found or [_unnamed(was, now, subject)]
 
 
-def _texts(was: Item, now: Item, subject: str, others: Collection[str] = ()) -> Iterator[Change]:
+def _texts(was: Item, now: Item, subject: str, is_other: IsOther = nobody) -> Iterator[Change]:
     for kind in ("description", "title"):
         values = was.get(kind), now.get(kind)
         if not same(*values):
-            yield text_change(kind, values, subject, path=kind, what=subject, others=others)
+            yield text_change(kind, values, subject, path=kind, what=subject, is_other=is_other)
 
 
 def _schemas(
-    was: Plain, now: Plain, side: Side, *, subject: str, others: Collection[str] = ()
+    was: Plain, now: Plain, side: Side, *, subject: str, is_other: IsOther = nobody
 ) -> Iterator[Change]:
     for difference in differences(was, now):
-        yield classify(difference, side, subject, others=others)
+        yield classify(difference, side, subject, is_other=is_other)
 
 
 def _output(was: Plain, now: Plain, subject: str) -> Iterator[Change]:

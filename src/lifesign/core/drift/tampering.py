@@ -5,7 +5,7 @@ it), why milder signs count in changed texts of tools only, and why a sign says 
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator
 
 SUSPICIOUS: frozenset[str] = frozenset(
     {"description_suspicious", "title_suspicious", "instructions_suspicious"}
@@ -49,21 +49,33 @@ _HIDDEN = re.compile(
 """Zero-width, bidirectional, tag and escape characters; joiners only between ASCII, since scripts and emoji need them."""
 
 _BLOB = re.compile(r"[A-Za-z0-9+/=_-]{120,}")
+_WORD = re.compile(r"[\w-]+(?:[./:][\w-]+)*")
+_MARKED = re.compile(r"`([^`\s]{1,128})`")
 _DISTINCTIVE = re.compile(r"[_\-./:0-9]|[a-z][A-Z]")
 """What tells a tool's name from an ordinary word."""
 
 
+IsOther = Callable[[str], bool]
+"""Whether a word is the name of another tool of the server."""
+
+
+def nobody(word: str) -> bool:
+    """For texts that have no neighbours."""
+    del word
+    return False
+
+
 def signs(
-    before: str, after: str, *, others: Collection[str] = (), is_mild: bool = True
+    before: str, after: str, *, is_other: IsOther = nobody, is_mild: bool = True
 ) -> list[str]:
     """What a closer look should start with, one phrase each; nothing when `after` brings no new sign.
 
-    `others` are the names of the server's other tools. `is_mild` also counts the signs that honest texts often hold.
+    `is_other` knows the names of the server's other tools. `is_mild` also counts the signs that honest texts often hold.
     """
     old, new = before[:_TEXT_LIMIT], after[:_TEXT_LIMIT]
     found = [*_strong(old, new)]
     if is_mild:
-        found += _mild(old, new, others)
+        found += _mild(old, new, is_other)
     return found
 
 
@@ -84,7 +96,7 @@ def _strong(old: str, new: str) -> Iterator[str]:
         yield "a long encoded block"
 
 
-def _mild(old: str, new: str, others: Collection[str]) -> Iterator[str]:
+def _mild(old: str, new: str, is_other: IsOther) -> Iterator[str]:
     said = _first_new(_URGING, old, new)
     if said:
         yield f"an order to the model ({said!r})"
@@ -92,7 +104,7 @@ def _mild(old: str, new: str, others: Collection[str]) -> Iterator[str]:
     hosts = [host for host in _URL.findall(new) if host.lower() not in known]
     if hosts:
         yield f"a new address ({hosts[0][:_QUOTED]})"
-    named = sorted({name for name in others if _names(name, new) and not _names(name, old)})
+    named = sorted(name for name in _mentioned(new) - _mentioned(old) if is_other(name))
     if named:
         yield f"the name of another tool ({named[0][:_QUOTED]})"
 
@@ -105,10 +117,7 @@ def _first_new(pattern: re.Pattern[str], old: str, new: str) -> str:
     return ""
 
 
-def _names(name: str, text: str) -> bool:
-    """Whether a text names a tool: as a whole word that is no ordinary one, or in code marks."""
-    if f"`{name}`" in text:
-        return True
-    if not _DISTINCTIVE.search(name) or name not in text:
-        return False
-    return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text) is not None
+def _mentioned(text: str) -> set[str]:
+    """What a text may name a tool by: words that are no ordinary ones, and whatever stands in code marks."""
+    words = {word for word in _WORD.findall(text) if _DISTINCTIVE.search(word)}
+    return words | set(_MARKED.findall(text))
