@@ -19,13 +19,22 @@ GREETING = {
 }
 
 
-OPEN = ("auth.", "canary.", "health.", "resources.", "prompts.", "completion.", "stream.")
+OPEN = (
+    "auth.",
+    "session_calls.",
+    "canary.",
+    "health.",
+    "resources.",
+    "prompts.",
+    "completion.",
+    "stream.",
+)
 """Facts below which any name may follow."""
 
 
 async def probe(url: str, *, within: float = 5.0, **settings: Any) -> Observation:
     """Probe once, with a handshake unless told otherwise, and hold the observation against what the kind declares."""
-    settings = {"era": "legacy"} | settings
+    settings = {"era": "legacy", "session_calls": 0} | settings
     deadline = asyncio.get_running_loop().time() + within
     context = ProbeContext(Net.open(), SystemClock(), deadline)
     observation = await watch(MCPSettings(url=url, **settings), context)

@@ -41,6 +41,7 @@ async def test_a_healthy_server_is_told_in_facts_and_phases(is_sse):
         "protocol_version": "2025-11-25",
         "capabilities": ["tools"],
         "session": True,
+        "auth.state": "open",
         "tools.count": 7,
         "tools.pages": 1,
         "tools.names": [tool["name"] for tool in TOOLS],

@@ -1,11 +1,20 @@
 """What is asked of a server once it was greeted, in order: its lists, then everything that the settings want tried."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lifesign.core.model import Failure, Surface
+from lifesign.net.failures import NetError
+from lifesign.probes.mcp.checks.canary import OpenVisit, run_canaries
+from lifesign.probes.mcp.checks.health import check_health
+from lifesign.probes.mcp.checks.lists import Listing
+from lifesign.probes.mcp.checks.primitives import check_primitives
+from lifesign.probes.mcp.checks.shapes import Tool, ToolList, read_tools
+from lifesign.probes.mcp.checks.stream import check_stream
 from lifesign.probes.mcp.checks.surface import read_surface
 from lifesign.probes.mcp.client.eras import Arrival
 from lifesign.probes.mcp.client.visit import Visit
+from lifesign.probes.mcp.client.wire import Fault
 from lifesign.probes.mcp.settings import ServerSettings
 from lifesign.probes.mcp.sheet import Sheet
 from lifesign.probes.registry import ProbeContext
@@ -20,14 +29,63 @@ class Examined:
 
 
 async def examine(
-    visit: Visit, settings: ServerSettings, sheet: Sheet, ctx: ProbeContext, *, audience: str = ""
+    visit: Visit,
+    settings: ServerSettings,
+    sheet: Sheet,
+    ctx: ProbeContext,
+    *,
+    audience: str = "",
+    open_visit: OpenVisit | None = None,
 ) -> Examined:
-    """Ask. Raises `NetError` when the tools cannot be listed."""
-    del settings
-    surface, _ = await read_surface(
+    """Ask. Raises `NetError` when the tools cannot be listed; what fails later is told with the surface."""
+    surface, listing = await read_surface(
         visit, sheet, ctx.memory, now=ctx.clock.monotonic(), audience=audience
     )
-    return Examined(surface)
+    try:
+        failure = await _try_out(
+            visit, settings, sheet, ctx, listing=listing, open_visit=open_visit
+        )
+    except NetError as error:
+        failure = error.failure
+    return Examined(surface, failure)
+
+
+async def _try_out(
+    visit: Visit,
+    settings: ServerSettings,
+    sheet: Sheet,
+    ctx: ProbeContext,
+    *,
+    listing: Listing | None,
+    open_visit: OpenVisit | None,
+) -> Failure | None:
+    """Everything that the settings ask for, each part when it is due. The first failure is the one that counts."""
+    failure: Failure | None = None
+    if settings.canaries or settings.stream is not None:
+        listed = _by_name(listing)
+        failure = await run_canaries(
+            visit, settings.canaries, sheet, listed=listed, ctx=ctx, open_visit=open_visit
+        )
+        if settings.stream is not None:
+            found = await check_stream(visit, sheet, ctx, settings.stream, listed=listed)
+            failure = failure or found
+    found = await check_primitives(
+        visit,
+        sheet,
+        ctx,
+        resource=settings.resource,
+        prompt=settings.prompt,
+        completion=settings.completion,
+    )
+    failure = failure or found
+    if settings.health:
+        failure = failure or await check_health(settings.health, sheet, ctx)
+    return failure
+
+
+def _by_name(listing: Listing | None) -> Mapping[str, Tool]:
+    listed = read_tools(listing.pages) if listing is not None else ToolList()
+    return {} if isinstance(listed, Fault) else {tool["name"]: tool for tool in listed.tools}
 
 
 def note_greeting(arrival: Arrival, sheet: Sheet) -> None:

@@ -93,6 +93,7 @@ class MCPFacts(CommonFacts):
 
     http: HTTPAnswer
     ip: str = Field(description="The address that was connected to.")
+    session_calls: OpenFacts
     framing: str = Field(description="How the greeting was answered: json, or sse for a stream.")
     auth: AuthFacts
     credential: CredentialFacts

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from lifesign import __version__
 from lifesign.net import Net
 from lifesign.net.http import parse_url
-from lifesign.net.tls import TLSOptions
+from lifesign.probes.mcp.client.credentials import Credentials, Headers, is_credential
 from lifesign.probes.mcp.client.eras import Wanted
 from lifesign.probes.mcp.client.http import Endpoint, HTTPLine
 from lifesign.probes.mcp.client.legacy import LegacyLine
@@ -23,43 +23,39 @@ class Plan:
 
     settings: MCPSettings
     endpoint: Endpoint
+    credentials: Credentials
     wanted: Wanted
 
     @classmethod
     def of(cls, settings: MCPSettings) -> "Plan":
         """Read the settings; the given headers replace ours of the same name, but for those the protocol needs."""
-        given = [(name, value.get_secret_value()) for name, value in settings.headers.items()]
-        if settings.bearer_token is not None:
-            given.append(("Authorization", f"Bearer {settings.bearer_token.get_secret_value()}"))
-        named = {name.lower() for name, _ in given}
+        credentials = Credentials.of(settings)
+        harmless = [
+            (name, value.get_secret_value())
+            for name, value in settings.headers.items()
+            if not is_credential(name)
+        ]
+        named = {name.lower() for name, _ in harmless}
         ours = [
             ("Content-Type", "application/json"),
             ("Accept", "application/json, text/event-stream"),
             ("User-Agent", f"lifesign-probe/{__version__}"),
         ]
         kept = [header for header in ours if header[0].lower() not in named]
-        endpoint = Endpoint(
-            url=parse_url(settings.url),
-            headers=(*kept, *given),
-            tls=TLSOptions(verify=settings.verify_tls, ca_pem=settings.ca_pem),
-            secrets=_searchable(value for _, value in given),
-            has_credential=bool(given),
-        )
+        endpoint = Endpoint(parse_url(settings.url), (*kept, *harmless), credentials.tls)
         era = None if settings.era == "auto" else Era(settings.era)
         transport = "" if settings.transport == "auto" else settings.transport
-        return cls(settings, endpoint, Wanted(era, transport, settings.protocol_version or ""))
+        wanted = Wanted(era, transport, settings.protocol_version or "")
+        return cls(settings, endpoint, credentials, wanted)
 
-    def with_headers(self, headers: tuple[tuple[str, str], ...]) -> Endpoint:
-        """The endpoint with a credential in its headers, which replace others of the same name."""
-        if not headers:
+    def with_credential(self, headers: Headers) -> Endpoint:
+        """The endpoint with what lets us in, which no evidence may show."""
+        if not self.credentials.is_set:
             return self.endpoint
-        named = {name.lower() for name, _ in headers}
-        kept = tuple([each for each in self.endpoint.headers if each[0].lower() not in named])
-        secrets = _searchable(value for _, value in headers)
         return replace(
             self.endpoint,
-            headers=kept + headers,
-            secrets=secrets + self.endpoint.secrets,
+            headers=self.endpoint.headers + headers,
+            secrets=_searchable(value for _, value in headers),
             has_credential=True,
         )
 

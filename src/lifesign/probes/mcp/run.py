@@ -7,19 +7,27 @@ pages), shape, tools_call.
 
 import asyncio
 import time
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 
 from lifesign.core.model import Failure, Level, Observation
+from lifesign.net.chain import PeerChain
 from lifesign.net.facts import tls_facts
 from lifesign.net.failures import NetError
-from lifesign.probes.mcp.client.answers import AnswerError, odd_content_type
+from lifesign.probes.mcp.checks.truth import check_session
+from lifesign.probes.mcp.client.answers import AnswerError
+from lifesign.probes.mcp.client.credentials import Headers
 from lifesign.probes.mcp.client.eras import Arrival, Dialect, arrive
+from lifesign.probes.mcp.client.http import Endpoint
+from lifesign.probes.mcp.client.visit import Visit
 from lifesign.probes.mcp.examine import Examined, examine, note_greeting
 from lifesign.probes.mcp.facts import MCPFacts
 from lifesign.probes.mcp.patience import Patience
 from lifesign.probes.mcp.plan import HTTPLines, Plan
 from lifesign.probes.mcp.settings import MCPSettings, guess, implied, target
 from lifesign.probes.mcp.sheet import Sheet
+from lifesign.probes.mcp.sign_in import SignIn
 from lifesign.probes.registry import ProbeContext, probe
 
 FAREWELL_S = 0.5
@@ -61,62 +69,126 @@ class _Run:
     plan: Plan
     ctx: ProbeContext
     sheet: Sheet
+    chain: PeerChain | None = None
 
     async def observe(self) -> Observation:
-        ctx, sheet = self.ctx, self.sheet
-        started, examined, failure = time.perf_counter(), Examined(), None
-        lines = HTTPLines(
-            ctx.net, self.plan.endpoint, deadline=_talk_until(ctx), phases=sheet.phases
-        )
-        chain = None
+        """Go as far as it goes, and end the session whatever happened."""
+        started, examined = time.perf_counter(), Examined()
+        failure: Failure | None = None
+        try:
+            headers = await self.plan.credentials.headers(self.ctx)
+        except NetError as error:
+            self.sheet.facts |= self.plan.credentials.facts(self.ctx)
+            return Observation(self.sheet.facts, self.sheet.phases, error.failure)
+        lines = self._lines(headers)
         try:
             examined = await self._converse(lines)
             failure = examined.failure
+            await self._sign_in.stand(failure)
         except NetError as error:
-            failure, chain = await self._explain(error), error.chain
-        sheet.facts["latency_ms"] = round((time.perf_counter() - started) * 1000, 3)
+            if (again := await self._renewed(error)) is not None:
+                lines.current.close()
+                lines = self._lines(again)
+                examined, failure = await self._once_more(lines)
+            else:
+                failure = await self._explain(error, lines)
+        self.sheet.facts["latency_ms"] = round((time.perf_counter() - started) * 1000, 3)
         self._note_connection(lines)
-        chain = lines.current.chain or chain
-        sheet.facts |= tls_facts(chain, ctx.net.trust.chains, now=ctx.clock.now())
-        await lines.current.leave(ctx.deadline)
+        await lines.current.leave(self.ctx.deadline)
         lines.current.close()
+        sheet = self.sheet
         return Observation(
             sheet.facts, sheet.phases, failure, tuple(sheet.findings), surface=examined.surface
         )
 
-    async def _converse(self, lines: HTTPLines) -> Examined:
-        ctx, sheet = self.ctx, self.sheet
-        known = ctx.memory.get("mcp.dialect")
-        arrival = await arrive(
-            lines,
-            self.plan.wanted,
-            known if isinstance(known, Dialect) else None,
-            now=ctx.clock.monotonic,
+    @property
+    def _sign_in(self) -> SignIn:
+        return SignIn(self.plan, self.ctx, self.sheet)
+
+    def _lines(self, headers: Headers, phases: dict[str, float] | None = None) -> HTTPLines:
+        return HTTPLines(
+            self.ctx.net,
+            self.plan.with_credential(headers),
+            deadline=_talk_until(self.ctx),
+            phases=self.sheet.phases if phases is None else phases,
         )
+
+    async def _renewed(self, error: NetError) -> Headers | None:
+        """Another token where the one that was sent is refused, once."""
+        if (error.failure.layer, error.failure.code) != ("auth", "token_rejected"):
+            return None
+        try:
+            return await self.plan.credentials.renewed(self.ctx)
+        except NetError:
+            return None
+
+    async def _once_more(self, lines: HTTPLines) -> tuple[Examined, Failure | None]:
+        self.sheet.phases.clear()
+        try:
+            examined = await self._converse(lines)
+        except NetError as error:
+            return Examined(), await self._explain(error, lines)
+        await self._sign_in.stand(examined.failure)
+        return examined, examined.failure
+
+    async def _converse(self, lines: HTTPLines) -> Examined:
+        arrival = await self._arrive(lines)
         self._remember(arrival)
-        note_greeting(arrival, sheet)
-        sheet.facts["framing"] = lines.current.framing
-        return await examine(arrival.visit, self.plan.settings, sheet, ctx)
+        note_greeting(arrival, self.sheet)
+        self.sheet.facts["framing"] = lines.current.framing
+        visit, settings = arrival.visit, self.plan.settings
+        examined = await examine(
+            visit,
+            settings,
+            self.sheet,
+            self.ctx,
+            audience=self.plan.credentials.audience,
+            open_visit=lambda: self._another_visit(lines.endpoint),
+        )
+        lost = await check_session(visit, self.sheet, self.ctx, calls=settings.session_calls)
+        return replace(examined, failure=examined.failure or lost)
+
+    async def _arrive(self, lines: HTTPLines) -> Arrival:
+        known = self.ctx.memory.get("mcp.dialect")
+        dialect = known if isinstance(known, Dialect) else None
+        return await arrive(lines, self.plan.wanted, dialect, now=self.ctx.clock.monotonic)
+
+    @asynccontextmanager
+    async def _another_visit(self, endpoint: Endpoint) -> AsyncIterator[Visit]:
+        """One more visit beside the first, for calls that run at the same time."""
+        lines = HTTPLines(self.ctx.net, endpoint, deadline=_talk_until(self.ctx), phases={})
+        try:
+            arrival = await self._arrive(lines)
+            yield arrival.visit
+        finally:
+            await lines.current.leave(self.ctx.deadline)
+            lines.current.close()
 
     def _remember(self, arrival: Arrival) -> None:
         """Keep what the server speaks, until it says that it is another version."""
         dialect, version = arrival.dialect, arrival.visit.greeting.server_version
-        if arrival.ignored_discover:
-            message = "`server/discover` was left without an answer; `initialize` was answered."
+        if dialect.ignores_discover:
+            message = "`server/discover` is left without an answer; `initialize` is answered."
             self.sheet.find(Level.WARN, "discover", "hang", message)
-        if dialect.server_version == version and not arrival.ignored_discover:
+        if dialect.server_version == version:
             self.ctx.memory["mcp.dialect"] = dialect
         else:
             self.ctx.memory.pop("mcp.dialect", None)
 
-    async def _explain(self, error: NetError) -> Failure | None:
+    async def _explain(self, error: NetError, lines: HTTPLines) -> Failure | None:
         """The failure to tell; a server that asks us to wait is not asked again before that."""
+        if lines.current.chain is None:
+            self.chain = error.chain
         if isinstance(error, AnswerError):
             Patience.learn(self.ctx, error)
-        return error.failure
+        return await self._sign_in.explain(error, is_greeted="era" in self.sheet.facts)
 
     def _note_connection(self, lines: HTTPLines) -> None:
-        line, sheet = lines.current, self.sheet
+        line, sheet, ctx = lines.current, self.sheet, self.ctx
+        sheet.facts |= tls_facts(
+            line.chain or self.chain, ctx.net.trust.chains, now=ctx.clock.now()
+        )
+        sheet.facts |= self.plan.credentials.facts(ctx)
         if line.first_status:
             sheet.facts["http.status"] = line.first_status
         if line.address:
@@ -130,6 +202,3 @@ def _talk_until(ctx: ProbeContext) -> float:
     """The deadline of everything but the farewell."""
     left = ctx.deadline - asyncio.get_running_loop().time()
     return ctx.deadline - min(FAREWELL_S, 0.05 * max(left, 0.0))
-
-
-__all__ = ["odd_content_type", "watch"]

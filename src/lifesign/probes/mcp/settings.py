@@ -12,9 +12,20 @@ from lifesign.net.settings import (
     AuthorityPEM,
     BearerToken,
     CertWarnDays,
+    ClientCertificate,
     SecretHeaders,
     VerifyTLS,
 )
+from lifesign.probes.mcp.checks.canary_file import MAX_CANARIES, require_own_names
+from lifesign.probes.mcp.checks.canary_settings import Canary
+from lifesign.probes.mcp.checks.health_settings import HealthURL
+from lifesign.probes.mcp.checks.primitive_settings import (
+    CompletionCheck,
+    PromptCheck,
+    ResourceCheck,
+    StreamCheck,
+)
+from lifesign.probes.mcp.client.oauth import OptionalOAuthClient
 
 _OURS = frozenset(
     {"content-type", "accept", "mcp-session-id", "mcp-protocol-version", "mcp-method", "mcp-name"}
@@ -38,6 +49,44 @@ class ServerSettings(BaseModel):
         title="Protocol version",
         description="The revision to ask for; the newest one of the server's era when empty.",
     )
+    canaries: tuple[Canary, ...] = Field(
+        default=(),
+        max_length=MAX_CANARIES,
+        title="Canaries",
+        description="Calls of read-only tools with known arguments, and what must be true of their results.",
+    )
+    health: tuple[HealthURL, ...] = Field(
+        default=(),
+        max_length=50,
+        title="Health URLs",
+        description="Addresses at which the server, or a part of it, says how it is.",
+    )
+    resource: ResourceCheck | None = Field(
+        default=None, title="Resource", description="Reads one resource and looks at its age."
+    )
+    prompt: PromptCheck | None = Field(
+        default=None, title="Prompt", description="Expands one prompt."
+    )
+    completion: CompletionCheck | None = Field(
+        default=None, title="Completion", description="Asks for one completion."
+    )
+    stream: StreamCheck | None = Field(
+        default=None, title="Stream", description="Looks whether progress and idle streams flow."
+    )
+
+    @field_validator("canaries")
+    @classmethod
+    def _check_canaries(cls, canaries: tuple[Canary, ...]) -> tuple[Canary, ...]:
+        require_own_names(canaries)
+        return canaries
+
+    @field_validator("health")
+    @classmethod
+    def _check_health(cls, urls: tuple[HealthURL, ...]) -> tuple[HealthURL, ...]:
+        names = [url.name for url in urls]
+        if repeated := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"two health URLs are called {repeated!r}; give each its own name")
+        return urls
 
 
 class MCPSettings(ServerSettings):
@@ -58,6 +107,21 @@ class MCPSettings(ServerSettings):
         default=None,
         title="Credential expires",
         description="When the token or key runs out, if it does not say so itself; you are told three days before.",
+    )
+    oauth: OptionalOAuthClient = Field(
+        default=None,
+        title="OAuth client",
+        description="Gets a token from the authorization server with client credentials, and renews it.",
+    )
+    client_certificate: ClientCertificate | None = Field(
+        default=None, title="Client certificate", description="For servers that ask for one."
+    )
+    session_calls: int = Field(
+        default=3,
+        ge=0,
+        le=20,
+        title="Session calls",
+        description="Every five minutes a session must answer so many more requests, each over a new connection.",
     )
     verify_tls: VerifyTLS = True
     ca_pem: AuthorityPEM = None

@@ -19,6 +19,7 @@ from lifesign.probes.mcp.checks.challenge import Challenge, parse_challenges
 from lifesign.probes.mcp.checks.discovery import discover
 from lifesign.probes.mcp.client.answers import Answer, Exchange, judge_answer
 from lifesign.probes.mcp.client.aside import Aside
+from lifesign.probes.mcp.client.credentials import HANG_UPS
 from lifesign.probes.mcp.client.oauth import NAMED_METADATA
 from lifesign.probes.mcp.client.wire import Result, RPCError
 from lifesign.probes.mcp.sheet import Sheet, failed, found
@@ -152,7 +153,7 @@ async def examine_with_credential(
 ) -> Refusal:
     """Steps 3 and 4 of the credentialed probe, when they are due; their last word else.
 
-    `knock` asks as a stranger on a connection of its own. Whatever is wrong is a finding: who has the credential is
+    `knock` asks as a stranger on a connection of its own; `tls` has our certificate. Whatever is wrong is a finding: who has the credential is
     served. Network trouble says nothing here, for the credentialed part of the probe tells it.
     """
     kept = ctx.memory.get(_MEMORY)
@@ -161,9 +162,10 @@ async def examine_with_credential(
         return kept.refusal
     try:
         answer = await knock()
-    except NetError:
-        return Refusal.UNSEEN
-    look = await _look_as_stranger(answer, url=url, ctx=ctx, tls=tls)
+    except NetError as error:
+        look = _look_at_hang_up(error, ctx, has_certificate=tls.client_cert_pem is not None)
+    else:
+        look = await _look_as_stranger(answer, url=url, ctx=ctx, tls=tls)
     if look.refusal is not Refusal.UNSEEN:
         ctx.memory[_MEMORY] = look.after(kept)
     look.tell(sheet)
@@ -231,6 +233,13 @@ async def _look_as_stranger(
         message = f"Asked without the credential of this monitor, {url.shown} {what}."
         findings = (found(Level.WARN, "auth", code, message),)
     return _Look(at_s, refused_with, refusal, findings=findings)
+
+
+def _look_at_hang_up(error: NetError, ctx: ProbeContext, *, has_certificate: bool) -> _Look:
+    """A server that asks for certificates refuses strangers below HTTP, and that is as it should be."""
+    is_refused = has_certificate and (error.failure.layer, error.failure.code) in HANG_UPS
+    refusal = Refusal.PROPER if is_refused else Refusal.UNSEEN
+    return _Look(ctx.clock.monotonic(), "certificate", refusal)
 
 
 def _judge_stranger(answer: Answer) -> tuple[Refusal, str, str]:

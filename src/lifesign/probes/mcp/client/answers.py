@@ -117,7 +117,10 @@ class Exchange:
         """The beginning of an answer, with everything that looks like a credential taken out."""
         said = answer.body[:4000].decode(errors="replace")
         if answer.headers:
-            said = f"HTTP {answer.status} {answer.headers.get('content-type', '')}".strip() + f"\n{said}"
+            said = (
+                f"HTTP {answer.status} {answer.headers.get('content-type', '')}".strip()
+                + f"\n{said}"
+            )
         return self.redacted(said)
 
     def redacted(self, text: str) -> str:
@@ -217,9 +220,7 @@ def _refusal(exchange: Exchange, answer: Answer, *, is_request: bool) -> Failure
         return exchange.failure(layer, "error", what, answer=answer)
     remedy = ""
     if answer.status in (404, 405) and exchange.target.rstrip("/").endswith("/sse"):
-        remedy = (
-            "The path looks like the old HTTP+SSE transport, and speaks neither that nor Streamable HTTP: check the address."
-        )
+        remedy = "The path looks like the old HTTP+SSE transport, and speaks neither that nor Streamable HTTP: check the address."
     return exchange.failure("http", code, what, answer=answer, remedy=remedy)
 
 

@@ -11,7 +11,7 @@ What was found holds for a week, until the server's version changes, or until it
 
 import asyncio
 from collections.abc import Callable, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from lifesign.core.model import Reason
@@ -35,18 +35,23 @@ DISCOVER_SHARE = 0.4
 """The part of the time that a silent `server/discover` may take before `initialize` is tried."""
 
 _NOT_HERE = frozenset({400, 404, 405})
+_TELLING = frozenset({401, 403, 421, 429})
 _OUTAGE_CODES = frozenset({"rate_limited", "blocked_by_waf", "body_too_large", "redirect_loop"})
 _OTHER_ERA = frozenset({-32601, -32602, -32600, -32022})
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What a server was found to speak. `found_at` is an instant of the monotonic clock."""
+    """What a server was found to speak. `found_at` is an instant of the monotonic clock.
+
+    `ignores_discover`: it left `server/discover` without an answer and answered `initialize`.
+    """
 
     era: Era
     transport: str
     found_at: float
     server_version: str = ""
+    ignores_discover: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +80,12 @@ class Lines(Protocol):
         """A new line; the one before is hung up."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Arrival:
-    """A visit that was greeted, what the server speaks, and whether it left `server/discover` unanswered."""
+    """A visit that was greeted, and what the server speaks."""
 
     visit: Visit
     dialect: Dialect
-    ignored_discover: bool = False
-    notes: list[str] = field(default_factory=list)
 
 
 async def arrive(
@@ -139,11 +142,12 @@ async def _find_out(lines: Lines, wanted: Wanted, now: Callable[[], float]) -> A
             visit = await _try_old_transport(lines, wanted, refusal)
     else:
         visit = await _greeted(lines, "sse", Era.LEGACY, wanted)
-    return Arrival(visit, _dialect(visit, now), ignored_discover=ignored)
+    return Arrival(visit, _dialect(visit, now, ignores_discover=ignored))
 
 
-def _dialect(visit: Visit, now: Callable[[], float]) -> Dialect:
-    return Dialect(visit.era, visit.transport, now(), visit.greeting.server_version)
+def _dialect(visit: Visit, now: Callable[[], float], *, ignores_discover: bool = False) -> Dialect:
+    version = visit.greeting.server_version
+    return Dialect(visit.era, visit.transport, now(), version, ignores_discover)
 
 
 async def _try_modern(
@@ -163,8 +167,11 @@ async def _try_modern(
         lines.phases.pop("jsonrpc", None)
         return None, False
     except NetError as error:
-        is_silence = error.failure.reason is Reason.TIMEOUT and error.failure.layer in {"http", "discover"}  # fmt: skip
-        if must or not (is_silence or error.failure.layer == "session"):
+        failure = error.failure
+        is_silence = failure.reason is Reason.TIMEOUT and failure.layer in {"http", "discover", "stdio"}  # fmt: skip
+        # Some programs end when their first message is no `initialize`.
+        has_ended = (failure.layer, failure.code) == ("stdio", "exited")
+        if must or not (is_silence or has_ended or failure.layer == "session"):
             raise
         return None, is_silence
     finally:
@@ -203,11 +210,16 @@ def _may_be_old_transport(refusal: AnswerError) -> bool:
 
 
 async def _try_old_transport(lines: Lines, wanted: Wanted, refusal: AnswerError) -> Visit:
-    """GET the stream; a server that does not open one was refused for its first reason."""
+    """GET the stream; a server that knows no stream either is told with its first reason.
+
+    What only GET brings out is the news: a server of the old transport takes no POST at its address, so that a wall, a
+    host check or an outage shows itself here alone.
+    """
     try:
         return await _greeted(lines, "sse", Era.LEGACY, wanted)
-    except AnswerError:
-        raise refusal from None
+    except AnswerError as error:
+        is_news = error.answer.status in _TELLING or error.answer.status >= 500
+        raise (error if is_news else refusal) from None
     except NetError as error:
         # A stream was opened, so this is the old transport, and what went wrong there is the news.
         if error.failure.layer in {"session", "initialize", "jsonrpc"}:

@@ -43,6 +43,14 @@ class Endpoint:
     has_credential: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What an idle stream said: its status, and after how many milliseconds the first sign of life came."""
+
+    status: int
+    after_ms: float | None = None
+
+
 class HTTPLine:
     """One client's line over Streamable HTTP. `deadline` is an instant of the loop clock.
 
@@ -115,6 +123,34 @@ class HTTPLine:
         what = f"was redirected more than {MAX_REDIRECTS} times"
         failure = self.exchange(message).failure("http", "redirect_loop", what, answer=answer)
         raise AnswerError(failure, answer)
+
+    async def listen(self, within_s: float) -> Heard:
+        """Open the stream for what the server says unasked, and wait so long for any byte of it.
+
+        A connection of its own, because the stream has no end. Raises `NetError` when it cannot be opened.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = min(self._deadline, loop.time() + within_s)
+        connection = await HTTPConnection.connect(
+            self._net, self.url, deadline=self._deadline, phases={}, tls=self._endpoint.tls
+        )
+        headers = (("Accept", "text/event-stream"), *self._endpoint.headers[2:], *self._joined)
+        started = time.perf_counter()
+        async with connection:
+            try:
+                async with connection.stream(
+                    Request("GET", self.url, headers), deadline=deadline, max_body=MAX_ANSWER
+                ) as response:
+                    if response.status != 200:
+                        return Heard(response.status)
+                    chunks = cast("AsyncGenerator[bytes]", response.chunks())
+                    async with aclosing(chunks):
+                        first = await anext(chunks, b"")
+            except NetError as error:
+                if error.failure.reason is not Reason.TIMEOUT:
+                    raise
+                return Heard(200)
+        return Heard(200, (time.perf_counter() - started) * 1000 if first else None)
 
     async def leave(self, deadline: float) -> None:
         """End the session, if there is one, with DELETE."""

@@ -1,0 +1,53 @@
+"""Whether a session is one: the same session asked again over fresh connections, as clients behind a balancer do.
+
+One kept-alive connection always reaches the same replica, so a probe that holds on to it never sees what every other
+client does: the second request lands on a replica that does not know the session.
+"""
+
+from datetime import timedelta
+
+from lifesign.core.model import Failure
+from lifesign.net.failures import NetError
+from lifesign.probes.mcp.checks.periodic import Told, Weight
+from lifesign.probes.mcp.checks.primitive_settings import PeriodicCheck
+from lifesign.probes.mcp.checks.primitives import periodic
+from lifesign.probes.mcp.client.answers import judge_answer
+from lifesign.probes.mcp.client.visit import Visit
+from lifesign.probes.mcp.client.wire import RPCError
+from lifesign.probes.mcp.sheet import Sheet
+from lifesign.probes.registry import ProbeContext
+
+EVERY = timedelta(minutes=5)
+
+
+class SessionCalls(PeriodicCheck):
+    """How many more requests a session must answer, each over a connection of its own."""
+
+    calls: int
+    every: timedelta = EVERY
+    weight: Weight = Weight.FAILS
+
+
+async def check_session(
+    visit: Visit, sheet: Sheet, ctx: ProbeContext, *, calls: int
+) -> Failure | None:
+    """Ask `calls` times over new connections. Servers without sessions have nothing to lose and are not asked."""
+    if not calls or not visit.line.has_session:
+        return None
+    settings = SessionCalls(calls=calls)
+    return await periodic("session_calls", settings, lambda: _ask_again(visit, calls), sheet, ctx)
+
+
+async def _ask_again(visit: Visit, calls: int) -> Told:
+    for number in range(calls):
+        visit.line.close()
+        message = visit.message("ping", {}, step="session")
+        answer = await visit.line.send(message)
+        if isinstance(answer.reply, RPCError) and answer.is_success:
+            # It does not know `ping`, but it knows the session.
+            continue
+        if failure := judge_answer(visit.line.exchange(message), answer):
+            if failure.layer != "session":
+                return Told({"answered": number})
+            raise NetError(failure)
+    return Told({"answered": calls})
