@@ -63,7 +63,7 @@ async def test_other_tenants_see_none_of_it(store: Store, monitor: Monitor):
     assert await store.surfaces.tenant_drifts(THEIRS) == ()
     assert (await store.surfaces.changes(THEIRS, monitor.id)).items == ()
     assert await store.surfaces.documents(THEIRS, ["v1:a"]) == {}
-    assert not await store.surfaces.has_shown(THEIRS, monitor.id, "v1:a")
+    assert not await store.surfaces.shown_in(THEIRS, monitor.id, "v1:a")
 
 
 async def test_a_document_is_kept_once_and_stays_as_it_was(store: Store):
@@ -186,17 +186,22 @@ async def test_a_removed_monitor_leaves_nothing_and_gets_nothing(store: Store, m
     assert await store.surfaces.releases(OURS) == ()
 
 
-async def test_a_monitor_has_shown_what_it_published_only(store: Store, monitor: Monitor):
+async def test_a_monitor_has_shown_what_it_published_where_it_did(store: Store, monitor: Monitor):
     await store.monitors.add(OURS, a_monitor("m2"))
-    await commit(store, drifts=(a_drift(),), surface_changes=(a_change(before="v1:old"),))
+    drifts = (a_drift(), a_drift(region="rome", baseline="v1:b"))
+    await commit(store, drifts=drifts, surface_changes=(a_change(before="v1:old"),))
 
-    shown = [
-        await store.surfaces.has_shown(OURS, monitor.id, each)
-        for each in ("v1:a", "v1:b", "v1:old")
+    async def places(digest: str, monitor_id: str = monitor.id) -> set[str]:
+        found = await store.surfaces.shown_in(OURS, monitor_id, digest)
+        return {region for region, _ in found}
+
+    assert [await places(each) for each in ("v1:a", "v1:b", "v1:old", "v1:z")] == [
+        {"local"},
+        {"local", "rome"},
+        {"local"},
+        set(),
     ]
-    assert shown == [True, True, True]
-    assert not await store.surfaces.has_shown(OURS, monitor.id, "v1:z")
-    assert not await store.surfaces.has_shown(OURS, "m2", "v1:a")
+    assert await places("v1:a", "m2") == set()
 
 
 @pytest.mark.usefixtures("monitor")

@@ -24,6 +24,7 @@ from lifesign.api.monitors import monitor_routes, seen_routes
 from lifesign.api.problems import Problem, add_error_pages
 from lifesign.api.replies import REFUSALS
 from lifesign.api.shields import Shields
+from lifesign.api.surfaces import AcceptDraft, ReleaseDraft, release_routes, surface_routes
 from lifesign.api.vitals import health_routes
 from lifesign.channels.registry import ChannelKinds
 from lifesign.clock import Clock
@@ -37,7 +38,7 @@ from lifesign.service.services import Services
 
 PREFIX = "/api/v1"
 _BODIES: Sequence[type[BaseModel]] = (
-    Problem, MonitorDraft, ChannelDraft, RouteDraft, TokenDraft, Acknowledgement,
+    Problem, MonitorDraft, ChannelDraft, RouteDraft, TokenDraft, Acknowledgement, AcceptDraft, ReleaseDraft,
 )  # fmt: skip
 
 
@@ -80,6 +81,8 @@ def build_rest(
     app.state.doorkeeper = Doorkeeper(services.people, public_url=config.public_url)
     routers = (
         monitor_routes(services, clock),
+        surface_routes(services),
+        release_routes(services),
         seen_routes(services),
         alert_routes(services),
         channel_routes(services),

@@ -19,6 +19,7 @@ from lifesign.core.model import State
 from lifesign.core.scope import Grant, Scope, system_scope
 from lifesign.service.access import require
 from lifesign.service.services import Services
+from lifesign.service.surface_views import SurfaceFigures
 from lifesign.service.views import Health, MonitorView
 from lifesign.store import MAX_LIMIT
 from lifesign.store.values import MonitorQuery
@@ -89,6 +90,8 @@ async def gather(services: Services, scope: Scope) -> list[Metric]:
         cursor = page.next_cursor
         if cursor is None:
             break
+    for figures in await services.surfaces.figures(scope):
+        probes.add_surface(figures)
     health = await services.status.health(scope)
     own = _own(health, services.status.gauges())
     return [*probes.families(), *own]
@@ -99,6 +102,7 @@ class _ProbeFamilies:
 
     def __init__(self) -> None:
         self._by_name: dict[str, GaugeMetricFamily] = {}
+        self._labels: dict[str, tuple[str, ...]] = {}
 
     def families(self) -> list[Metric]:
         """What was gathered, by name."""
@@ -107,6 +111,7 @@ class _ProbeFamilies:
     def add(self, view: MonitorView) -> None:
         """The samples of one monitor."""
         labels = (view.slug, view.id, view.kind, view.target, view.group)
+        self._labels[view.id] = labels
         for state in State:
             self._put(
                 "lifesign_monitor_state", "1 for the state that the monitor is in.",
@@ -115,6 +120,18 @@ class _ProbeFamilies:
         self._put("probe_timeout_seconds", "How long one run may take.", labels, view.timeout_s)
         if view.last_run is not None:
             self._add_run(view, labels)
+
+    def add_surface(self, figures: SurfaceFigures) -> None:
+        """How the published surface of a monitor that was added before stands in one place."""
+        labels = self._labels.get(figures.monitor_id)
+        if labels is None:
+            return
+        labels, more = (*labels, figures.region, figures.audience), ("region", "audience")
+        changed = figures.changed_at.timestamp()
+        words = "When the published surface changed, seconds since 1970."
+        self._put("lifesign_surface_changed_timestamp_seconds", words, labels, changed, more=more)
+        words = "1 while something else is published than what was accepted."
+        self._put("lifesign_surface_drifted", words, labels, float(figures.drifted), more=more)
 
     def _add_run(self, view: MonitorView, labels: tuple[str, ...]) -> None:
         run = view.last_run

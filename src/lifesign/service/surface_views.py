@@ -130,6 +130,17 @@ class SurfaceDiffView:
     changes: tuple[Change, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurfaceFigures:
+    """How the surface of one monitor stands in one place, as a metric tells it."""
+
+    monitor_id: str
+    region: str
+    audience: str
+    changed_at: datetime
+    drifted: bool
+
+
 def place_view(
     drift: Drift, document: bytes | None, differences: Sequence[Change], *, now: datetime
 ) -> PlaceView:

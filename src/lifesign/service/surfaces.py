@@ -3,49 +3,34 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from lifesign.clock import Clock
-from lifesign.core.batch import Batch, Event
 from lifesign.core.drift.compare import compare, worst
 from lifesign.core.drift.follow import accept
-from lifesign.core.drift.values import Change, Drift, Release
+from lifesign.core.drift.values import Change, Drift
 from lifesign.core.errors import ConflictError, InvalidError, NotFoundError, StaleError
 from lifesign.core.model import Monitor
 from lifesign.core.paging import Page
 from lifesign.core.scope import Grant, Scope
 from lifesign.service.access import require
-from lifesign.service.keys import new_id
-from lifesign.service.news import News
+from lifesign.service.releases import MAX_DIGEST, Releases
 from lifesign.service.surface_views import (
     PlaceView,
-    ReleaseView,
     SurfaceChangeView,
     SurfaceDiffView,
+    SurfaceFigures,
     SurfaceView,
     counts,
     place_view,
     release_view,
     surface_view,
 )
-from lifesign.store import Store
-from lifesign.store.values import MonitorQuery
 
-LONGEST_RELEASE = timedelta(days=30)
-"""A longer window would accept whatever happens: that is what `drift_accept` of the policy is for."""
-MOST_MONITORS = 1000
-MAX_NOTE = 200
-MAX_DIGEST = 200
 _TRIES = 3
 
 
-class Surfaces:
-    """The operations on published surfaces."""
-
-    def __init__(self, *, store: Store, clock: Clock, news: News) -> None:
-        self._store = store
-        self._clock = clock
-        self._news = news
+class Surfaces(Releases):
+    """The operations on published surfaces, and on the releases that change them."""
 
     async def of(self, scope: Scope, monitor_id: str) -> SurfaceView:
         """What a monitor's target publishes, from everywhere it is seen. Raises NotFoundError."""
@@ -79,6 +64,22 @@ class Surfaces:
         monitor = await self._store.monitors.get(scope, monitor_id)
         return (await self._documents(scope, monitor, (digest,)))[digest]
 
+    async def figures(self, scope: Scope) -> tuple[SurfaceFigures, ...]:
+        """How every surface of the tenant stands, for metrics."""
+        require(scope, Grant.READ)
+        return tuple(
+            [
+                SurfaceFigures(
+                    monitor_id=drift.monitor_id,
+                    region=drift.region,
+                    audience=drift.audience,
+                    changed_at=drift.current_since,
+                    drifted=drift.is_drifted,
+                )
+                for drift in await self._store.surfaces.tenant_drifts(scope)
+            ]
+        )
+
     async def compare(
         self, scope: Scope, monitor_id: str, before: str, after: str
     ) -> SurfaceDiffView:
@@ -106,11 +107,14 @@ class Surfaces:
         """
         require(scope, Grant.OPERATE)
         monitor = await self._store.monitors.get(scope, monitor_id)
-        if digest and not await self._store.surfaces.has_shown(scope, monitor.id, digest):
+        places = await self._store.surfaces.shown_in(scope, monitor.id, digest) if digest else None
+        if places is not None and not places:
             raise _never_seen(monitor, digest)
         now = self._clock.now()
 
         def accepted(drift: Drift) -> Drift:
+            if places is not None and (drift.region, drift.audience) not in places:
+                return drift
             return accept(drift, digest or drift.current, at=now, pinned=pin or drift.pinned)
 
         data = {"digest": digest, "pinned": pin, "by": by or scope.actor}
@@ -127,54 +131,6 @@ class Surfaces:
     async def unpin(self, scope: Scope, monitor_id: str, *, by: str = "") -> SurfaceView:
         """Let time accept changes again, as the monitor's policy says. Raises as `accept` does."""
         return await self._pinned(scope, monitor_id, pinned=False, by=by)
-
-    async def announce(
-        self,
-        scope: Scope,
-        *,
-        ends_at: datetime,
-        monitor_id: str = "",
-        tag: str = "",
-        group: str = "",
-        starts_at: datetime | None = None,
-        digest: str = "",
-        note: str = "",
-        by: str = "",
-    ) -> tuple[ReleaseView, ...]:
-        """Announce a release of one monitor, or of every monitor with a tag or in a group: one release each.
-
-        What changes within the window is accepted in silence; `digest` narrows it to one surface, which need not have
-        been seen. Raises InvalidError, and NotFoundError for a monitor that does not exist.
-        """
-        require(scope, Grant.OPERATE)
-        now = self._clock.now()
-        begins_at = starts_at or now
-        _check_window(begins_at, ends_at, now=now, digest=digest, note=note)
-        monitors = await self._meant(scope, monitor_id, tag=tag, group=group)
-        releases = [
-            Release(
-                id=new_id("rel"), monitor_id=monitor.id, tenant=scope.tenant, starts_at=begins_at,
-                ends_at=ends_at, digest=digest, note=note, by=by or scope.actor,
-            )
-            for monitor in monitors
-        ]  # fmt: skip
-        await self._store.surfaces.announce(scope, releases)
-        await self._tell_releases(scope, "release.announced", releases)
-        return self._views(releases, {monitor.id: monitor for monitor in monitors})
-
-    async def releases(self, scope: Scope, monitor_id: str = "") -> tuple[ReleaseView, ...]:
-        """The releases of one monitor or of all, the latest to begin first; at most 1000. Raises NotFoundError."""
-        require(scope, Grant.READ)
-        id = (await self._store.monitors.get(scope, monitor_id)).id if monitor_id else ""
-        releases = await self._store.surfaces.releases(scope, id)
-        known = {id: await self._monitor(scope, id) for id in {r.monitor_id for r in releases}}
-        return self._views(releases, {id: found for id, found in known.items() if found})
-
-    async def cancel(self, scope: Scope, release_id: str) -> None:
-        """Take a release back; what it accepted stays accepted. Raises NotFoundError."""
-        require(scope, Grant.OPERATE)
-        release = await self._store.surfaces.cancel(scope, release_id)
-        await self._tell_releases(scope, "release.cancelled", [release])
 
     async def _pinned(self, scope: Scope, monitor_id: str, *, pinned: bool, by: str) -> SurfaceView:
         require(scope, Grant.OPERATE)
@@ -227,61 +183,13 @@ class Surfaces:
         wanted = set(digests)
         found = await self._store.surfaces.documents(scope, wanted)
         for digest in sorted(wanted):
-            shown = await self._store.surfaces.has_shown(scope, monitor.id, digest)
+            shown = await self._store.surfaces.shown_in(scope, monitor.id, digest)
             if digest not in found or not shown:
                 raise NotFoundError(
                     f"{monitor.name} never published a surface {digest[:MAX_DIGEST]!r}, or it is no longer kept.",
                     remedy="Take a digest from its surface or its timeline.",
                 )
         return found
-
-    async def _meant(
-        self, scope: Scope, monitor_id: str, *, tag: str, group: str
-    ) -> Sequence[Monitor]:
-        if monitor_id:
-            return [await self._store.monitors.get(scope, monitor_id)]
-        if not (tag or group):
-            raise _unusable(("monitor", "name a monitor, a tag or a group"))
-        query = MonitorQuery(tag=tag, group=group, sort="name", limit=MOST_MONITORS)
-        page = await self._store.monitors.list(scope, query)
-        if not page.items:
-            raise _unusable(("tag" if tag else "group", "no monitor has it"))
-        if page.next_cursor is not None:
-            raise _unusable(
-                ("tag" if tag else "group", f"more than {MOST_MONITORS} monitors have it")
-            )
-        return [row.monitor for row in page.items]
-
-    async def _monitor(self, scope: Scope, id: str) -> Monitor | None:
-        try:
-            return await self._store.monitors.get(scope, id)
-        except NotFoundError:
-            return None
-
-    def _views(
-        self, releases: Iterable[Release], monitors: Mapping[str, Monitor]
-    ) -> tuple[ReleaseView, ...]:
-        now = self._clock.now()
-        names = {id: monitor.name for id, monitor in monitors.items()}
-        return tuple(
-            [
-                release_view(each, monitor_name=names.get(each.monitor_id, ""), now=now)
-                for each in releases
-            ]
-        )
-
-    async def _tell_releases(self, scope: Scope, type: str, releases: Sequence[Release]) -> None:
-        now = self._clock.now()
-        events = [
-            Event(
-                type=type, at=now, tenant=scope.tenant, monitor_id=each.monitor_id,
-                data={"release_id": each.id, "note": each.note, "starts_at": each.starts_at.isoformat(),
-                      "ends_at": each.ends_at.isoformat(), "by": scope.actor},
-            )
-            for each in releases
-        ]  # fmt: skip
-        await self._news.surfaces_changed(scope, [each.monitor_id for each in releases])
-        await self._news.commit(Batch(events=tuple(events)))
 
 
 def _places(
@@ -296,31 +204,6 @@ def _places(
             differences = compare(old, new)
         views.append(place_view(drift, new, differences, now=now))
     return views
-
-
-def _check_window(
-    starts_at: datetime, ends_at: datetime, *, now: datetime, digest: str, note: str
-) -> None:
-    problems: list[tuple[str, str]] = []
-    if ends_at <= starts_at:
-        problems.append(("ends_at", "is not after the window begins"))
-    elif ends_at <= now:
-        problems.append(("ends_at", "is over already"))
-    elif ends_at - starts_at > LONGEST_RELEASE:
-        problems.append(
-            ("ends_at", f"is more than {LONGEST_RELEASE.days} days after the window begins")
-        )
-    if len(note) > MAX_NOTE:
-        problems.append(("note", f"is longer than {MAX_NOTE} characters"))
-    if len(digest) > MAX_DIGEST:
-        problems.append(("digest", f"is longer than {MAX_DIGEST} characters"))
-    if problems:
-        raise _unusable(*problems)
-
-
-def _unusable(*problems: tuple[str, str]) -> InvalidError:
-    said = "; ".join(f"{field} {reason}" for field, reason in problems)
-    return InvalidError(f"This release cannot be announced: {said}.", problems=problems)
 
 
 def _never_seen(monitor: Monitor, digest: str) -> InvalidError:

@@ -60,22 +60,24 @@ class SurfaceRepository(Repository):
             found |= {row["digest"]: document_of(row) for row in rows}
         return found
 
-    async def has_shown(self, scope: Scope, monitor_id: str, digest: str) -> bool:
-        """Whether this very monitor is known to have published the surface of this digest."""
+    async def shown_in(
+        self, scope: Scope, monitor_id: str, digest: str
+    ) -> frozenset[tuple[str, str]]:
+        """The places (region, audience) in which this very monitor is known to have published a surface."""
         drifts, lines = t.drifts.c, t.surface_changes.c
-        remembered = select(drifts.monitor_id).where(
+        remembered = select(drifts.region, drifts.audience).where(
             within(scope, t.drifts),
             drifts.monitor_id == monitor_id,
             or_(drifts.current == digest, drifts.baseline == digest),
         )
-        told = select(lines.monitor_id).where(
+        told = select(lines.region, lines.audience).where(
             within(scope, t.surface_changes),
             lines.monitor_id == monitor_id,
             or_(lines.before == digest, lines.after == digest),
         )
         async with self._database.read() as connection:
-            found = await connection.execute(remembered.union_all(told).limit(1))
-            return found.first() is not None
+            found = await connection.execute(remembered.union(told))
+            return frozenset([(row[0], row[1]) for row in found])
 
     async def changes(
         self, scope: Scope, monitor_id: str, *, limit: int = 50, cursor: str | None = None
