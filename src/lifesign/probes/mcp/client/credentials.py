@@ -61,7 +61,7 @@ _SOURCES: Mapping[str, str] = {
 }
 
 
-_HANG_UPS = frozenset({("tls", "handshake_failed"), ("tcp", "reset"), ("http", "closed_early")})
+HANG_UPS = frozenset({("tls", "handshake_failed"), ("tcp", "reset"), ("http", "closed_early")})
 """How a server says that it does not like the client's certificate; under TLS 1.3 that comes after the handshake."""
 
 
@@ -227,4 +227,4 @@ def _is_refusal(failure: Failure, expiry: Expiry) -> bool:
     """Whether a failure is one that an expired credential explains."""
     if failure.layer == "auth":
         return True
-    return expiry.source == "certificate" and (failure.layer, failure.code) in _HANG_UPS
+    return expiry.source == "certificate" and (failure.layer, failure.code) in HANG_UPS
