@@ -99,9 +99,20 @@ def _kept(given: object, stored: object) -> object:
         return {key: _kept(value, below.get(key)) for key, value in given.items()}
     if isinstance(given, list):
         items = stored if isinstance(stored, list) else []
-        padded = [*items, *([None] * (len(given) - len(items)))]
-        return [_kept(value, below) for value, below in zip(given, padded, strict=False)]
+        return [_kept(value, _same_item(value, at, items)) for at, value in enumerate(given)]
     return given
+
+
+def _same_item(value: object, at: int, items: list[object]) -> object:
+    """The stored item that a sent one stands for: by its name where it has one, else by its position.
+
+    A list that was put into another order so sends no secret to another place.
+    """
+    name = value.get("name") if isinstance(value, dict) else None
+    if name is None:
+        return items[at] if at < len(items) else None
+    named = (item for item in items if isinstance(item, dict) and item.get("name") == name)
+    return next(named, None)
 
 
 def _revealed(settings: BaseModel, reveal: Callable[[str], str]) -> dict[str, object]:

@@ -11,7 +11,7 @@ from mcp_types import ToolAnnotations
 
 from lifesign.clock import FakeClock
 from lifesign.core.model import Level
-from lifesign.probes.mcp.checks.canary import run_canaries
+from lifesign.probes.mcp.checks.canary import is_any_due, run_canaries
 from lifesign.probes.mcp.client.wire import Era
 from lifesign.probes.mcp.codes import CODES
 from lifesign.testing import EVERYTHING, Answer, Call, FaultyMCP, Tool, faulty, merged, reply, text
@@ -173,6 +173,8 @@ async def test_a_hanging_call_leaves_time_to_clean_up() -> None:
 
     assert failure is not None
     assert failure.code == "tool_timeout"
+    assert "lay beyond the end of this probe" in failure.message
+    assert "longer time-out" in failure.remedy
     assert called == ["echo", "delete_note"]
 
 
@@ -381,6 +383,20 @@ async def test_a_canary_keeps_its_period_and_carries_its_last_word_on() -> None:
             clock.advance(60)
 
     assert calls == [1, 1, 1, 1, 1, 2]
+
+
+async def test_whether_the_tools_are_needed_is_known_beforehand() -> None:
+    clock = FakeClock()
+    async with FaultyMCP(tools=TOOLS) as server:
+        visitor = Visitor(server.url, clock=clock)
+        echo = canary({"tool": "echo", "arguments": {"text": "a"}}, every="60s")
+
+        assert is_any_due([echo], visitor.context())
+        await visitor.run(echo)
+        assert not is_any_due([echo], visitor.context())
+        assert not is_any_due([], visitor.context())
+        clock.advance(57)
+        assert is_any_due([echo], visitor.context())
 
 
 async def test_a_canary_that_is_not_well_runs_with_every_probe() -> None:

@@ -32,6 +32,7 @@ async def run_canaries(
 ) -> Failure | None:
     """Run the canaries that are due, one after another, and tell the last word of the others.
 
+    `listed` are the server's tools by name; it is only looked into when a canary is due (`is_any_due`).
     Returns the first failure that weighs `fails`; the others become findings. Facts are `canary.<name>.state`,
     `duration_ms` and `checked_at`; the phase `tools_call` is the time that all calls of this probe took. Copies
     that run at once each need a line of their own: without `open_visit` only one runs.
@@ -51,6 +52,15 @@ async def run_canaries(
     if ran:
         sheet.phases["tools_call"] = (time.perf_counter() - started) * 1000
     return failure
+
+
+def is_any_due(canaries: Sequence[Canary], ctx: ProbeContext) -> bool:
+    """Whether `run_canaries` would call a tool, so that the list of tools is worth reading for it."""
+    shelf, now_s = Shelf.of(ctx.memory, "canary"), ctx.clock.monotonic()
+    return any(
+        shelf.is_due(each.name, each, every_s=each.every.total_seconds(), now_s=now_s)
+        for each in canaries
+    )
 
 
 def _has_time(ctx: ProbeContext) -> bool:

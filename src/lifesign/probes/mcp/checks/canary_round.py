@@ -40,6 +40,9 @@ CLEANUP_S = 5.0
 CLEANUP_SHARE = 0.25
 """What is kept back of the time for clean-up steps: at most this much, at most this share."""
 
+EXCUSED_S = 0.1
+"""A canary that lost less than this of its time has nothing to excuse."""
+
 MAX_TAKEN = 16 * 1024
 """Characters of a value that is taken for a later call: an id or a cursor, no document."""
 
@@ -78,6 +81,7 @@ class Round:
     number: int = 1
     _known: dict[str, object] = field(default_factory=dict)
     _troubles: list[Trouble] = field(default_factory=list)
+    _missing_s: float = 0.0
 
     async def run(self) -> Told:
         """Take the steps; never raises for what the server does."""
@@ -97,11 +101,11 @@ class Round:
     def _until(self) -> float:
         """When everything but cleaning up must be done."""
         now = asyncio.get_running_loop().time()
-        own = now + self.canary.timeout.total_seconds()
-        if not any(step.cleanup for step in self.canary.steps):
-            return min(own, self.deadline)
-        kept_s = min(CLEANUP_S, CLEANUP_SHARE * (self.deadline - now))
-        return min(own, self.deadline - kept_s)
+        own, end = now + self.canary.timeout.total_seconds(), self.deadline
+        if any(step.cleanup for step in self.canary.steps):
+            end -= min(CLEANUP_S, CLEANUP_SHARE * (end - now))
+        self._missing_s = max(own - end, 0.0)
+        return min(own, end)
 
     async def _take(self, step: Step, until: float) -> tuple[Trouble, ...]:
         try:
@@ -136,7 +140,8 @@ class Round:
         try:
             result, answer = await call.make(until)
         except NetError as error:
-            return (Trouble(Level.FAIL, named(_called(error.failure), who)),)
+            failure = named(_called(error.failure), who)
+            return (Trouble(Level.FAIL, self._excused(failure)),)
         violation = await self._violation(step, tool, result)
         expected = Expected(step.conditions(), violation)
         objections = judge_result(result, expected, self.clock.now())
@@ -147,6 +152,15 @@ class Round:
         if not any(each.level is Level.FAIL for each in objections):
             troubles += self._keep(step, result, evidence or call.exchange.evidence(answer))
         return tuple(troubles)
+
+    def _excused(self, failure: Failure) -> Failure:
+        """A time-out that came early because the probe had no more time says so: the tool may be well."""
+        if failure.code != "tool_timeout" or self._missing_s < EXCUSED_S:
+            return failure
+        whole_s = self.canary.timeout.total_seconds()
+        what = f"{failure.message} Of its {whole_s:g} s, {self._missing_s:.1f} s lay beyond the end of this probe."
+        remedy = "Give this monitor a longer time-out, or the canary a shorter one."
+        return failed("tools_call", "tool_timeout", what, evidence=failure.evidence, remedy=remedy)
 
     async def _violation(self, step: Step, tool: Mapping[str, object], result: CallResult) -> str:
         schema = tool.get("outputSchema")
