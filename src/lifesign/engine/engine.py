@@ -6,7 +6,7 @@ does the notifier go. Whatever is not sent stays in the outbox.
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -15,6 +15,7 @@ from lifesign.bus import Bus, Topic
 from lifesign.channels.registry import ChannelKind
 from lifesign.clock import Clock
 from lifesign.config.model import SMTPConfig
+from lifesign.core.model import Run
 from lifesign.engine.compose import Composer
 from lifesign.engine.gauges import Gauges
 from lifesign.engine.judge import Judge
@@ -25,6 +26,7 @@ from lifesign.engine.roster import Roster
 from lifesign.engine.runner import Runner
 from lifesign.engine.scheduler import Job, Scheduler
 from lifesign.engine.sweep import Sweep
+from lifesign.engine.tempo import Tempo
 from lifesign.engine.watch import Compiler, Memory
 from lifesign.net import Net
 from lifesign.probes.registry import Kind
@@ -81,6 +83,11 @@ class Engine:
         self._judge = Judge(
             store=parts.store, bus=parts.bus, clock=parts.clock, gauges=self.gauges,
             memory=self._memory, hasten=self._hasten, wake_notifier=self._notifier.wake,
+            hear=self._hear,
+        )  # fmt: skip
+        self._tempo = Tempo(
+            store=parts.store, clock=parts.clock, gauges=self.gauges, memory=self._memory,
+            settle=self._judge.settle,
         )  # fmt: skip
         self._roster = Roster(
             store=parts.store, clock=parts.clock, gauges=self.gauges, memory=self._memory,
@@ -103,6 +110,7 @@ class Engine:
             "late_max_ms": late_max_ms,
             "running": gauges.running,
             "waiting": gauges.waiting,
+            "latency_waiting": gauges.latency_waiting,
             "silent_s": now_s - gauges.beats.get("scheduler", now_s),
             "runs_total": gauges.runs,
             "skipped_total": gauges.skipped,
@@ -127,6 +135,7 @@ class Engine:
                     background.create_task(self._sweep.run()),
                     background.create_task(self._notifier.run()),
                     background.create_task(self._roster.follow(changes)),
+                    background.create_task(self._tempo.run()),
                 ]
                 await self._run_arrow(stop)
                 for task in side:
@@ -168,6 +177,9 @@ class Engine:
             tasks.create_task(self._pulse.due(job))
         else:
             runner.submit(job)
+
+    def _hear(self, runs: Sequence[Run]) -> None:
+        self._tempo.hear(runs)
 
     def _hasten(self, monitor_id: str) -> None:
         watched = self._memory.watched.get(monitor_id)

@@ -48,6 +48,7 @@ class Judge:
         memory: Memory,
         hasten: Callable[[str], None],
         wake_notifier: Callable[[], None],
+        hear: Callable[[Sequence[Run]], None],
     ) -> None:
         self._store = store
         self._bus = bus
@@ -56,6 +57,7 @@ class Judge:
         self._memory = memory
         self._hasten = hasten
         self._wake_notifier = wake_notifier
+        self._hear = hear
         self._one_at_a_time = asyncio.Lock()
 
     async def run(self) -> None:
@@ -105,6 +107,7 @@ class Judge:
         decide(fold)
         events = await self._commit(fold)
         fold.apply()
+        self._hear(fold.runs)
         return fold, events
 
     async def _make_known(self, fold: Fold, events: Sequence[Event]) -> None:
