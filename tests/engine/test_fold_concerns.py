@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from itertools import count
 
 import pytest
 
-from engine.workshop import Stage, monitor
+from engine.workshop import BROKEN, Stage, monitor
 from lifesign.clock import SystemClock
 from lifesign.core.alerting import Concern
 from lifesign.core.messages import AlertState
-from lifesign.core.model import Failure, Severity, State
+from lifesign.core.model import Failure, Observation, Outcome, Run, Severity, State
 from lifesign.engine.fold import Fold
 from lifesign.engine.watch import Compiler, Memory
 
@@ -86,3 +87,33 @@ def test_a_pause_leaves_concerns_alone(folds: Iterator[Fold], memory: Memory) ->
     second.apply()
 
     assert list(memory.alerts) == ["latency/m1"]
+
+
+def seen(**facts: object) -> Run:
+    return Run(
+        monitor_id="m1",
+        slot=AT,
+        observation=Observation(facts=facts, failure=BROKEN if facts.pop("broken", None) else None),
+        outcome=Outcome(State.UP),
+        started_at=AT,
+        duration_ms=1.0,
+    )
+
+
+def test_a_credential_that_runs_out_is_told_until_there_is_another(
+    folds: Iterator[Fold], memory: Memory
+) -> None:
+    soon = (AT + timedelta(hours=20)).isoformat()
+    told, blind, renewed = next(folds), next(folds), next(folds)
+    told.add_runs([seen(**{"credential.expires_at": soon})])
+    told.apply()
+    blind.add_runs([seen(broken=True)])
+    blind.apply()
+    open_still = dict(memory.alerts)
+    renewed.add_runs([seen()])
+    renewed.apply()
+
+    assert [alert.key for alert in told.batch().alerts] == ["credential/m1"]
+    assert told.batch().alerts[0].severity is Severity.MEDIUM
+    assert "credential/m1" in open_still
+    assert "credential/m1" not in memory.alerts

@@ -11,6 +11,7 @@ from datetime import datetime
 from lifesign.core import alerting, routing
 from lifesign.core.alerting import AlertChange, Concern
 from lifesign.core.batch import Batch, Event
+from lifesign.core.concerns import CREDENTIAL_TOPIC, credential_concern
 from lifesign.core.messages import Alert, AlertEvent, AlertState, Delivery
 from lifesign.core.model import Failure, Monitor, MonitorState, Run, State, Transition
 from lifesign.core.verdict import fresh_state, judge
@@ -18,6 +19,8 @@ from lifesign.engine.drifting import SurfaceFold
 from lifesign.engine.surfaces import Papers
 from lifesign.engine.watch import Memory
 
+CREDENTIAL_EXPIRY = "credential.expires_at"
+"""The fact in which kinds say when their credential ends."""
 ALERT_EVENT_TYPE = {
     AlertEvent.FIRED: "alert.fired",
     AlertEvent.ESCALATED: "alert.escalated",
@@ -74,9 +77,19 @@ class Fold:
             self.rechecks.discard(monitor.id)
         if verdict.memory is not before:
             self._settle(monitor, verdict.memory, transition=verdict.transition, at=run.started_at)
+        self._follow_credential(run, monitor)
         surface = run.observation.surface
         if surface is not None:
             self.surfaces.follow(run, surface, monitor)
+
+    def _follow_credential(self, run: Run, monitor: Monitor) -> None:
+        """Tell in time that the monitor's own credential runs out. A run that failed may not have come that far."""
+        seen = run.observation
+        if CREDENTIAL_EXPIRY in seen.facts:
+            concern = credential_concern(seen.facts, monitor=monitor, now=run.started_at)
+            self.concern(monitor, CREDENTIAL_TOPIC, concern, at=run.started_at)
+        elif seen.failure is None:
+            self.concern(monitor, CREDENTIAL_TOPIC, None, at=run.started_at)
 
     def impose(self, monitor: Monitor, state: State, *, at: datetime) -> None:
         """Set a state that is said and not seen: paused, or unknown after a pause."""
