@@ -25,6 +25,7 @@ _TITLES: Mapping[str, str] = MappingProxyType(
         "http": "HTTP",
         "auth": "sign-in",
         "jsonrpc": "JSON-RPC",
+        "health_url": "health URLs",
         "tools_list": "tools/list",
         "tools_call": "canary",
         "egress": "egress rules",
@@ -137,20 +138,28 @@ def _reproach(name: str, failure: Failure) -> str:
 
 def _note(name: str, facts: Facts) -> str:
     """The one fact that says most about a rung that held."""
-    if name == "tcp":
-        return str(facts.get("ip", ""))
     if name == "tls":
         days = facts.get("tls.days_left")
         age = f"{days:.0f} days left" if isinstance(days, int | float) else ""
         return " · ".join(filter(None, [str(facts.get("tls.version", "")), age]))
     if name == "http":
         return str(facts.get("http.status", facts.get("status", "")))
-    if name == "initialize":
-        return f"{facts.get('server.name', '')} {facts.get('server.version', '')}".strip()
+    if name in {"initialize", "discover"}:
+        return _words(facts, "server.name", "server.version")
     if name == "tools_list" and "tools.count" in facts:
         count = facts["tools.count"]
         return f"{count} tool" if count == 1 else f"{count} tools"
-    return ""
+    return _words(facts, *_NOTED.get(name, ()))
+
+
+_NOTED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"tcp": ("ip",), "jsonrpc": ("framing",), "version": ("protocol_version", "era")}
+)
+"""Rungs whose note is just facts."""
+
+
+def _words(facts: Facts, *names: str) -> str:
+    return " ".join(str(facts[name]) for name in names if facts.get(name))
 
 
 def as_text(rungs: Sequence[Rung]) -> str:

@@ -8,6 +8,7 @@
 
 import asyncio
 import hashlib
+import math
 import time
 from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
@@ -87,22 +88,16 @@ async def read_surface(
         sheet.phases["tools_list"] = (time.perf_counter() - started) * 1000
     started = time.perf_counter()
     tools = _fingerprint(look.tools.pages if look.tools else ())
-    is_same = known is not None and known.tools == tools
     is_due = known is None or now - known.others_at >= OTHERS_EVERY_S
-    if is_same and not is_due and known is not None:
+    if known is not None and known.tools == tools and not is_due:
         fresh = known
     else:
         await _read_others(visit, look)
-        others = _fingerprint(
-            page for name in sorted(look.others) for page in look.others[name].pages
-        )
-        others = _fingerprint((others, repr(_identity(visit)).encode(), audience.encode()))
-        if is_same and known is not None and known.others == others:
-            fresh = replace(known, others_at=now)
-        else:
-            fresh = await _examine(visit, look, audience=audience)
-            fresh = replace(fresh, tools=tools, others=others, others_at=now)
-        _remember(memory, fresh)
+        sheet.phases["other_lists"] = (time.perf_counter() - started) * 1000
+        started = time.perf_counter()
+        fresh = await _named_anew(visit, look, known, tools=tools, audience=audience)
+        # What could not be read is asked for again at once, so that its finding is always a fresh one.
+        _remember(memory, replace(fresh, others_at=now if look.is_whole else -math.inf))
     sheet.facts.update(fresh.facts)
     sheet.findings += fresh.findings
     if _is_reordered(fresh, known):
@@ -111,6 +106,18 @@ async def read_surface(
     if look.tools is not None:
         sheet.phases["shape"] = (time.perf_counter() - started) * 1000
     return fresh.surface, look.tools
+
+
+async def _named_anew(
+    visit: Visit, look: _Look, known: Known | None, *, tools: bytes, audience: str
+) -> Known:
+    """What is known after this look: the same as before where every byte is the same, else examined anew."""
+    others = _fingerprint(page for name in sorted(look.others) for page in look.others[name].pages)
+    others = _fingerprint((others, repr(_identity(visit)).encode(), audience.encode()))
+    if known is not None and (known.tools, known.others) == (tools, others) and look.is_whole:
+        return known
+    fresh = await _examine(visit, look, audience=audience)
+    return replace(fresh, tools=tools, others=others)
 
 
 def _remember(memory: MutableMapping[str, object], fresh: Known) -> None:

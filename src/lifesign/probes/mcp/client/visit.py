@@ -148,6 +148,7 @@ class Visit:
             self.line.join(session="", version=self._version)
             message = self.message("server/discover", {}, step="discover")
             answer, result = await self._first(message)
+        started = time.perf_counter()
         greeting = read_discovery(result.raw)
         exchange = self.line.exchange(message)
         if isinstance(greeting, Fault):
@@ -157,6 +158,7 @@ class Visit:
             raise AnswerError(failure, answer)
         if self._version not in greeting.supported:
             raise AnswerError(_nothing_shared(exchange, greeting.supported, answer), answer)
+        self.phases["version"] = _elapsed_ms(started)
         return replace(greeting, version=self._version)
 
     async def _shake_hands(self) -> Greeting:
