@@ -60,6 +60,12 @@ def test_a_location_is_joined(location: str, expected: str) -> None:
     assert str(parse_url("https://a.b/c/x").join(location)) == expected
 
 
+@pytest.mark.parametrize("location", ["http://[::1", "//[::1/x", "http://a]b/"])
+def test_a_location_that_is_no_address_is_refused(location: str) -> None:
+    with pytest.raises(URLError):
+        parse_url("https://a.b/c/x").join(location)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -13,6 +13,7 @@ NOT_OF_MCP = {
     "tcp/answer_timeout": "the tcp kind",
     "tcp/unexpected_answer": "the tcp kind",
     "http/too_many_redirects": "the http kind; here it is redirect_loop",
+    "http/bad_redirect": "the http kind; here it is moved_redirect",
 }
 
 

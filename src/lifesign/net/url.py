@@ -62,7 +62,12 @@ class URL:
 
     def join(self, location: str) -> "URL":
         """The URL that a `Location` header means here. Raises `URLError`."""
-        return parse_url(urljoin(str(self), location.strip()))
+        try:
+            joined = urljoin(str(self), location.strip())
+        except ValueError:
+            remedy = "Correct the Location header."
+            raise URLError("This Location cannot be joined to a URL.", remedy=remedy) from None
+        return parse_url(joined)
 
 
 def parse_url(text: str) -> URL:

@@ -93,7 +93,7 @@ class Replica:
         if named not in self.sessions.feeds or STREAM not in call.headers.get("accept", ""):
             return Answer(405, {"Allow": "POST"})
         feed = self.sessions.feeds[named] = Feed(keepalive=self.ways.keepalive)
-        return _opened(feed, b": open\n\n")
+        return _opened(feed)
 
     def _listen(self, call: Call) -> Answer:
         """A subscription of the modern era: what was agreed on comes first."""
@@ -141,9 +141,11 @@ class Replica:
                 listener.queue.put_nowait(event(message))
 
 
-def _opened(feed: Feed, first: bytes) -> Answer:
+def _opened(feed: Feed, first: bytes = b"") -> Answer:
+    """An open stream; without anything to say first, it says that it is there if it ever will."""
+    first = first or (b": open\n\n" if feed.keepalive is not None else b"")
     headers = {"Content-Type": STREAM, "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    return Answer(headers=headers, chunks=(first,), feed=feed)
+    return Answer(headers=headers, chunks=(first,) if first else (), feed=feed)
 
 
 def _no_session(call: Call, status: int, words: str) -> Answer:

@@ -14,7 +14,7 @@ from lifesign.core.model import Observation
 from lifesign.net import Net
 from lifesign.probes.once import observe
 from lifesign.probes.registry import ProbeContext, load_kinds
-from lifesign.testing import CLIENT_ID, CLIENT_SECRET, FAULTS, FaultyMCP, Where
+from lifesign.testing import CLIENT_ID, CLIENT_SECRET, FAULTS, OPEN_TOKEN, FaultyMCP, Where
 
 KINDS = load_kinds()
 
@@ -50,12 +50,12 @@ def asking(**check: Any) -> Look:
     return Look(settings)
 
 
-def minting(server: FaultyMCP) -> dict[str, Any]:
+def minting(_: FaultyMCP) -> dict[str, Any]:
     return {"oauth": {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}}
 
 
 SILENT = Look(within=SHORT_S)
-KEY = told(bearer_token="a key of ours")
+KEY = told(bearer_token="a-key-of-ours")
 SEARCH = calling("search_documents", 'json("$.total_results") > 0', arguments={"query": "bees"})
 PROMPT = told(prompt={"name": "greet"})
 COMPLETION = told(completion={"prompt": "greet", "argument": "name", "value": "a"})
@@ -68,6 +68,7 @@ LOOKS = {
     "auth/insufficient_scope": KEY,
     "auth/token_rejected": KEY,
     "auth/open_to_all": KEY,
+    "auth/refused_oddly": told(bearer_token=OPEN_TOKEN),
     "credential/refresh_failed": Look(minting),
     "discover/hang": SILENT,
     "initialize/hang": SILENT,
@@ -78,10 +79,11 @@ LOOKS = {
     "tools_call/error": SEARCH,
     "tools_call/is_error": SEARCH,
     "tools_call/assertion_failed": SEARCH,
-    "tools_call/stale_result": calling("clock", 'json("$.now") < 1h'),
+    "tools_call/stale_result": calling("clock", 'age(json("$.now")) < 1h'),
     "tools_call/degraded_result": SEARCH,
     "tools_call/input_required": SEARCH,
-    "tools_call/output_schema_violation": SEARCH,
+    "tools_call/output_schema_violation": calling("search_documents", arguments={"query": "bees"}),
+    "tools_call/malformed": SEARCH,
     "tools_call/tool_timeout": SEARCH,
     "resources/error": told(resource={}),
     "resources/stale": told(resource={"uri": "lifesign://status", "timestamp": "$.updatedAt", "max_age": "1h"}),
@@ -99,7 +101,7 @@ LOOKS = {
     "health_url/body_down": asking(),
     "health_url/body_degraded": asking(),
     "health_url/threshold": asking(conditions=['json("$.queue.depth") < 100']),
-    "health_url/stale": asking(conditions=['json("$.updatedAt") < 1h']),
+    "health_url/stale": asking(conditions=['age(json("$.updatedAt")) < 1h']),
 }  # fmt: skip
 """What is not here is seen by a probe that is told nothing but the URL."""
 
@@ -108,20 +110,21 @@ OVER_TLS = {"http/redirect_downgrade"}
 HOSTILE = {
     "hostile/endless_body": "http/body_too_large",
     "hostile/byte_a_second": "http/read_timeout",
-    "hostile/byte_a_second_events": "discover/hang",
-    "hostile/endless_comments": "discover/hang",
+    "hostile/byte_a_second_events": "initialize/hang",
+    "hostile/endless_comments": "initialize/hang",
     "hostile/endless_event": "http/body_too_large",
-    "hostile/silent_stream": "discover/hang",
+    "hostile/silent_stream": "initialize/hang",
     "hostile/gzip_bomb": "http/body_too_large",
     "hostile/large_list": "http/body_too_large",
     "hostile/many_tools": "tools_list/truncated",
     "hostile/endless_pages": "tools_list/truncated",
-    "hostile/deep_schema": "shape/schema_invalid",
+    "hostile/deep_schema": "jsonrpc/too_deep",
     "hostile/recursive_schema": "ok",
     "hostile/result_and_error": "jsonrpc/not_jsonrpc",
     "hostile/id_reuse": "jsonrpc/id_mismatch",
     "hostile/interim_flood": "http/bad_response",
     "hostile/reset_after_head": "tcp/reset",
+    "hostile/unreadable_redirect": "http/moved_redirect",
     "hostile/huge_header": "http/header_too_large",
 }
 """What the probe says of a server that means harm."""
@@ -151,7 +154,7 @@ async def look(server: FaultyMCP, how: Look, net: Net, **more: Any) -> Observati
     memory: dict[str, object] = {}
     for _ in range(how.times):
         deadline = asyncio.get_running_loop().time() + how.within
-        context = ProbeContext(net, SystemClock(), deadline, memory)
+        context = ProbeContext(net, SystemClock(), deadline, memory=memory)
         observation = await observe(KINDS["mcp"], settings, context)
     return observation
 
@@ -167,7 +170,11 @@ def of(where: Where, *, is_hostile: bool = False) -> list[str]:
     return [code for code in found if code.startswith("hostile/") is is_hostile]
 
 
-@pytest.mark.parametrize("code", [*of(Where.ENDPOINT), *of(Where.HEALTH)])
+SEEN = [code for code in (*of(Where.ENDPOINT), *of(Where.HEALTH)) if code != "auth/required"]
+"""A wall with a door in it is no fault: it has a test of its own."""
+
+
+@pytest.mark.parametrize("code", SEEN)
 async def test_each_switch_is_seen_as_its_code(code: str, net: Net, authority: trustme.CA) -> None:
     is_tls = code in OVER_TLS
     tls = server_context(authority) if is_tls else None
@@ -176,6 +183,14 @@ async def test_each_switch_is_seen_as_its_code(code: str, net: Net, authority: t
         observation = await look(server, LOOKS.get(code, Look()), net, **more)
 
     assert said(observation) == [code]
+
+
+async def test_a_server_that_asks_strangers_to_sign_in_is_well(net: Net) -> None:
+    async with FaultyMCP("auth/required") as server:
+        observation = await look(server, Look(), net)
+
+    assert said(observation) == []
+    assert observation.facts["auth.state"] == "required"
 
 
 @pytest.mark.parametrize("code", of(Where.ENDPOINT, is_hostile=True))

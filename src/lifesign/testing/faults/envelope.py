@@ -60,12 +60,12 @@ ENVELOPE: tuple[Fault, ...] = (
 )  # fmt: skip
 
 HANDSHAKE: tuple[Fault, ...] = (
-    fault("discover/malformed", "answers server/discover without versions and capabilities.", era=Era.MODERN, discover=merged(supportedVersions=None, capabilities=None)),
+    fault("discover/malformed", "answers server/discover without `capabilities`.", era=Era.MODERN, discover=merged(capabilities=None)),
     fault(
         "discover/unsupported_version", "supports only a revision that is not published.", era=Era.MODERN,
         every=error(-32022, "Unsupported protocol version", status=400, data={"supported": ["2099-01-01"], "requested": "2026-07-28"}),
     ),
-    fault("discover/hang", "never answers server/discover.", era=Era.MODERN, discover=_HANG),
+    fault("discover/hang", "never answers server/discover, and would answer `initialize`.", era=Era.DUAL, discover=_HANG),
     fault("initialize/missing_protocol_version", "greets without `protocolVersion`.", initialize=merged(protocolVersion=None)),
     fault("initialize/missing_server_info", "greets without `serverInfo`.", initialize=merged(serverInfo=None)),
     fault("initialize/missing_capabilities", "greets without `capabilities`.", initialize=merged(capabilities=None)),

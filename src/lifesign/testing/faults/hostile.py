@@ -112,5 +112,6 @@ HOSTILE: tuple[Fault, ...] = (
     fault("hostile/id_reuse", "answers every request with the id 1.", every=_first_id),
     fault("hostile/interim_flood", "sends interim answers (103) for ever.", every=_interim),
     fault("hostile/reset_after_head", "sends the head of an answer and resets the connection.", every=Answer(headers=_JSON | {"Content-Length": "500"}, body=b"", then="reset")),
+    fault("hostile/unreadable_redirect", "redirects to what is no address.", every=Answer(307, {"Location": "http://[::1"})),
     fault("hostile/huge_header", "has one header of a megabyte.", every=Answer(headers={"X-Large": "x" * 1_000_000})),
 )  # fmt: skip

@@ -59,7 +59,6 @@ CONNECTIONS = (
     ),
     fault("http/bad_response", "answers HTTP with another protocol.", every=Answer(raw=(b"SSH-2.0-OpenSSH_9.9\r\n",))),
     fault("http/header_too_large", "sends header lines without end.", every=Answer(raw=_HeaderFlood())),
-    fault("http/bad_redirect", "redirects to what is no address.", every=Answer(307, {"Location": "http://[::1"})),
 )  # fmt: skip
 
 STATUSES = (
