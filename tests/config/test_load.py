@@ -44,6 +44,21 @@ def test_flags_win_over_environment_over_file(written: Written) -> None:
     assert (config.limits.concurrency, config.limits.per_host) == (8, 3)
 
 
+def test_a_level_before_a_condition_needs_no_quotes(written: Written) -> None:
+    """YAML takes `warn: …` for a mapping."""
+    path = written("""
+        monitors:
+          - target: shop.example:443
+            conditions:
+              - warn: latency_ms < 800ms
+              - status == 200
+    """)
+
+    conditions = load_config(path, {}).config.monitors[0].conditions
+
+    assert conditions == ("warn: latency_ms < 800ms", "status == 200")
+
+
 def test_the_file_declares_monitors_channels_and_routes(written: Written) -> None:
     config = load_config(
         written("""

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from lifesign.config.types import NEVER, Duration, DurationOrNever, one_line
+from lifesign.config.types import NEVER, ConditionText, Duration, DurationOrNever, one_line
 from lifesign.core.messages import AlertEvent
 from lifesign.core.model import DEFAULT_REGION, Policy, Severity
 
@@ -116,7 +116,7 @@ class MonitorConfig(Declared):
     timeout: Duration = Field(
         default=timedelta(seconds=10), description="How long one run may take, all in all."
     )
-    conditions: tuple[str, ...] = Field(
+    conditions: tuple[ConditionText, ...] = Field(
         default=(),
         description="What must hold, such as `status == 200` or `warn: tls.days_left > 14`.",
     )

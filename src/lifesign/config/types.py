@@ -39,6 +39,14 @@ def _size(value: object) -> int:
     return parse_size(value)
 
 
+def _condition(value: object) -> object:
+    """YAML reads `- warn: status == 200` as a mapping of one name; what was meant is the text."""
+    if isinstance(value, dict) and len(value) == 1:
+        (level, text), *_ = value.items()
+        return f"{level}: {text}"
+    return value
+
+
 def _listen(value: object) -> str:
     split_address(str(value))
     return str(value)
@@ -117,6 +125,9 @@ Size = Annotated[
     WithJsonSchema({"type": "string", "format": "size-units", "examples": ["64KiB", "10MB"]}),
 ]
 """A number of bytes that is written as `64KiB` or `10MB`."""
+
+ConditionText = Annotated[str, BeforeValidator(_condition)]
+"""A condition, also where YAML took its level for a name."""
 
 Listen = Annotated[str, BeforeValidator(_listen)]
 """An address and a port to listen on."""

@@ -2,11 +2,14 @@
 
 import base64
 import json
+import re
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -14,11 +17,14 @@ from pydantic import ValidationError
 from lifesign.config.problems import ConfigError
 from lifesign.core.condition import compile_condition
 from lifesign.probes.mcp.checks.canary_file import read_canaries
-from lifesign.probes.mcp.checks.canary_settings import Canary
+from lifesign.probes.mcp.checks.canary_settings import SUBJECTS, Canary
 from lifesign.probes.mcp.checks.decoding import decode
+from lifesign.probes.mcp.checks.health_settings import SUBJECTS as HEALTH_SUBJECTS
+from lifesign.probes.mcp.checks.health_settings import HealthURL
 from lifesign.probes.mcp.checks.outcome import Expected, Timing, judge_result, read_result
 from lifesign.probes.mcp.checks.output_schema import find_violation
 from lifesign.probes.mcp.checks.placeholders import filled, names_in
+from lifesign.probes.mcp.codes import CODES
 from lifesign.testing.everything import pdf, png
 from servers.mcp_canary import canary
 
@@ -357,3 +363,40 @@ def test_what_is_wrong_in_a_file_is_told_with_its_place(text: str, told: str) ->
         read_canaries(text, source="c.yaml")
 
     assert told.lower() in str(refused.value).lower()
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "canaries.md"
+
+
+def test_every_example_of_the_page_is_one() -> None:
+    blocks = [
+        yaml.safe_load(block)
+        for block in re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    ]
+    canaries = [
+        canary
+        for block in blocks
+        for canary in (block if isinstance(block, list) else block["settings"].get("canaries", ()))
+    ]
+    urls = [
+        url
+        for block in blocks
+        if isinstance(block, dict)
+        for url in block["settings"].get("health", ())
+    ]
+
+    assert [Canary.model_validate(each).name for each in canaries] == ["search", "round_trip"]
+    assert [HealthURL.model_validate(each).name for each in urls] == ["ready"]
+
+
+@pytest.mark.parametrize("layer", ["tools_call", "health_url"])
+def test_every_code_is_on_the_page(layer: str) -> None:
+    page = PAGE.read_text()
+    missing = [code for where, code in CODES if where == layer and f"{code}`" not in page]
+
+    assert missing == []
+
+
+@pytest.mark.parametrize("subject", [*SUBJECTS, *HEALTH_SUBJECTS])
+def test_every_subject_is_on_the_page(subject: str) -> None:
+    assert f"`{subject}`" in PAGE.read_text()

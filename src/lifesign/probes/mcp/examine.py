@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lifesign.core.model import Failure, Surface
 from lifesign.net.failures import NetError
-from lifesign.probes.mcp.checks.canary import OpenVisit, run_canaries
+from lifesign.probes.mcp.checks.canary import OpenVisit, is_any_due, run_canaries
 from lifesign.probes.mcp.checks.health import check_health
 from lifesign.probes.mcp.checks.lists import Listing
 from lifesign.probes.mcp.checks.primitives import check_primitives
@@ -62,11 +62,13 @@ async def _try_out(
     """Everything that the settings ask for, each part when it is due. The first failure is the one that counts."""
     failure: Failure | None = None
     if settings.canaries or settings.stream is not None:
-        listed = _by_name(listing)
+        # The list is decoded only for who needs it: it may be large, and is hashed otherwise.
+        is_needed = settings.stream is not None or is_any_due(settings.canaries, ctx)
+        listed = _by_name(listing) if is_needed else None
         failure = await run_canaries(
             visit, settings.canaries, sheet, listed=listed, ctx=ctx, open_visit=open_visit
         )
-        if settings.stream is not None:
+        if settings.stream is not None and listed is not None:
             found = await check_stream(visit, sheet, ctx, settings.stream, listed=listed)
             failure = failure or found
     found = await check_primitives(
@@ -79,7 +81,8 @@ async def _try_out(
     )
     failure = failure or found
     if settings.health:
-        failure = failure or await check_health(settings.health, sheet, ctx)
+        found = await check_health(settings.health, sheet, ctx)
+        failure = failure or found
     return failure
 
 

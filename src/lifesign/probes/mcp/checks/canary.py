@@ -26,13 +26,13 @@ async def run_canaries(
     canaries: Sequence[Canary],
     sheet: Sheet,
     *,
-    listed: Tools,
+    listed: Tools | None,
     ctx: ProbeContext,
     open_visit: OpenVisit | None = None,
 ) -> Failure | None:
     """Run the canaries that are due, one after another, and tell the last word of the others.
 
-    `listed` are the server's tools by name; it is only looked into when a canary is due (`is_any_due`).
+    `listed` are the server's tools by name; None when they were not read, because none was due (`is_any_due`).
     Returns the first failure that weighs `fails`; the others become findings. Facts are `canary.<name>.state`,
     `duration_ms` and `checked_at`; the phase `tools_call` is the time that all calls of this probe took. Copies
     that run at once each need a line of their own: without `open_visit` only one runs.
@@ -43,7 +43,8 @@ async def run_canaries(
     failure: Failure | None = None
     for canary in canaries:
         every_s, now_s = canary.every.total_seconds(), ctx.clock.monotonic()
-        if shelf.is_due(canary.name, canary, every_s=every_s, now_s=now_s) and _has_time(ctx):
+        is_due = shelf.is_due(canary.name, canary, every_s=every_s, now_s=now_s)
+        if listed is not None and is_due and _has_time(ctx):
             told, ran = await _run(visit, canary, listed, ctx=ctx, open_visit=open_visit), True
             shelf.keep(canary.name, canary, told, now_s=now_s)
         last = shelf.last(canary.name, canary) or Told({"state": "unknown"})

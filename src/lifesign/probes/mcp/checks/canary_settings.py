@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from lifesign.config.problems import nearest
-from lifesign.config.types import Duration
+from lifesign.config.types import ConditionText, Duration
 from lifesign.core.condition import Condition, ConditionError, compile_condition
 from lifesign.core.jsonpath import PathError, compile_path
 from lifesign.probes.mcp.checks.periodic import Weight
@@ -76,7 +76,7 @@ Name = Annotated[
 ]
 """A name that can stand inside the name of a fact."""
 
-Expectation = Annotated[str, AfterValidator(_checked_condition)]
+Expectation = Annotated[ConditionText, AfterValidator(_checked_condition)]
 
 
 class Poll(BaseModel):

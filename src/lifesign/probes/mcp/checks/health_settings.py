@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from lifesign.config.problems import nearest
-from lifesign.config.types import Duration
+from lifesign.config.types import ConditionText, Duration
 from lifesign.core.condition import Condition, ConditionError, compile_condition
 from lifesign.net.http import parse_url
 from lifesign.net.settings import AuthorityPEM, SecretHeaders, VerifyTLS
@@ -79,7 +79,7 @@ class HealthURL(BaseModel):
         title="Judge the body",
         description="Whether words such as `degraded` in the body count, besides the status code.",
     )
-    conditions: tuple[Annotated[str, AfterValidator(_checked_condition)], ...] = Field(
+    conditions: tuple[Annotated[ConditionText, AfterValidator(_checked_condition)], ...] = Field(
         default=(),
         max_length=MAX_CONDITIONS,
         title="Conditions",
