@@ -48,7 +48,8 @@ def test_a_level_before_a_condition_needs_no_quotes(written: Written) -> None:
     """YAML takes `warn: …` for a mapping."""
     path = written("""
         monitors:
-          - target: shop.example:443
+          - name: Shop
+            target: shop.example:443
             conditions:
               - warn: latency_ms < 800ms
               - status == 200
