@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from lifesign import __version__
+from lifesign.cli.dashes import CommandAfterDashes
 from lifesign.core.errors import InvalidError, LifesignError
 
 EXIT_ERROR = 1
@@ -30,23 +31,34 @@ EXIT_INTERRUPTED = 130
 
 @dataclass(frozen=True, slots=True)
 class Lazy:
-    """Where a command lives (`module:attribute`) and its line in the help."""
+    """Where a command lives (`module:attribute`), its line in the help, and whether it takes a command after `--`."""
 
     place: str
     help: str
+    takes_command: bool = False
 
 
 COMMANDS: Mapping[str, Lazy] = MappingProxyType(
     {
         "serve": Lazy("lifesign.cli.serve:serve", "Watch, tell people, answer; the daemon."),
-        "probe": Lazy("lifesign.cli.probe:probe", "Look at one thing once, layer by layer."),
+        "probe": Lazy(
+            "lifesign.cli.probe:probe",
+            "Look at one thing once, layer by layer.",
+            takes_command=True,
+        ),
         "monitor": Lazy(
             "lifesign.cli.monitor:app", "Add, list, show, remove, pause, run monitors."
         ),
         "alert": Lazy("lifesign.cli.alert:app", "List alerts and acknowledge them."),
+        "surface": Lazy(
+            "lifesign.cli.surface:app", "Show what servers publish; accept and announce changes."
+        ),
         "token": Lazy("lifesign.cli.token:app", "Make, list and revoke API tokens."),
         "doctor": Lazy(
             "lifesign.cli.doctor:doctor", "Check this installation and say what to mend."
+        ),
+        "manifest": Lazy(
+            "lifesign.cli.manifest:app", "Write down what an MCP server publishes, and compare."
         ),
         "mcp": Lazy("lifesign.cli.mcp:mcp", "Answer an AI assistant over stdio (MCP)."),
     }
@@ -86,7 +98,7 @@ def load_command(name: str) -> Command:
         group.name = name
         return group
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-    alone.command(name)(found)
+    alone.command(name, cls=CommandAfterDashes if COMMANDS[name].takes_command else None)(found)
     return typer.main.get_command(alone)
 
 
