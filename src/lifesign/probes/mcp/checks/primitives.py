@@ -28,6 +28,9 @@ PROMPT_S = 5.0
 COMPLETION_S = 3.0
 """How long a person waits for a completion."""
 
+LEAST_S = 0.25
+"""With less time than this left, a check waits for the next probe: it would only measure our own haste."""
+
 Check = Callable[[], Awaitable[Told]]
 
 
@@ -75,7 +78,8 @@ async def periodic(
     """Run one check when it is due and tell its last word, under the facts of its name."""
     shelf = Shelf.of(ctx.memory, name)
     now_s = ctx.clock.monotonic()
-    if shelf.is_due(name, settings, every_s=settings.every.total_seconds(), now_s=now_s):
+    is_due = shelf.is_due(name, settings, every_s=settings.every.total_seconds(), now_s=now_s)
+    if is_due and ctx.deadline - asyncio.get_running_loop().time() >= LEAST_S:
         started = time.perf_counter()
         try:
             told = await check()

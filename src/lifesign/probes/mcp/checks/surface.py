@@ -93,7 +93,8 @@ async def read_surface(
         fresh = known
     else:
         await _read_others(visit, look)
-        sheet.phases["other_lists"] = (time.perf_counter() - started) * 1000
+        if look.others:
+            sheet.phases["other_lists"] = (time.perf_counter() - started) * 1000
         started = time.perf_counter()
         fresh = await _named_anew(visit, look, known, tools=tools, audience=audience)
         # What could not be read is asked for again at once, so that its finding is always a fresh one.

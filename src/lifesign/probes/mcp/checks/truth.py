@@ -4,6 +4,7 @@ One kept-alive connection always reaches the same replica, so a probe that holds
 client does: the second request lands on a replica that does not know the session.
 """
 
+import asyncio
 from datetime import timedelta
 
 from lifesign.core.model import Failure
@@ -18,6 +19,8 @@ from lifesign.probes.mcp.sheet import Sheet
 from lifesign.probes.registry import ProbeContext
 
 EVERY = timedelta(minutes=5)
+SPARE_S = 0.25
+"""With less time than this left, nothing is asked: what came before took it, and that is told already."""
 
 
 class SessionCalls(PeriodicCheck):
@@ -32,7 +35,8 @@ async def check_session(
     visit: Visit, sheet: Sheet, ctx: ProbeContext, *, calls: int
 ) -> Failure | None:
     """Ask `calls` times over new connections. Servers without sessions have nothing to lose and are not asked."""
-    if not calls or not visit.line.has_session:
+    left_s = ctx.deadline - asyncio.get_running_loop().time()
+    if not calls or not visit.line.has_session or left_s < SPARE_S:
         return None
     settings = SessionCalls(calls=calls)
     return await periodic("session_calls", settings, lambda: _ask_again(visit, calls), sheet, ctx)

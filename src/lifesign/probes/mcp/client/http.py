@@ -120,6 +120,7 @@ class HTTPLine:
             if not 300 <= answer.status < 400:
                 return answer
             self._follow(message, answer)
+        self.redirects.clear()
         what = f"was redirected more than {MAX_REDIRECTS} times"
         failure = self.exchange(message).failure("http", "redirect_loop", what, answer=answer)
         raise AnswerError(failure, answer)
@@ -190,8 +191,9 @@ class HTTPLine:
         async with connection.stream(request, deadline=deadline, max_body=MAX_ANSWER) as response:
             self._was_answered = True
             if not self.first_status:
-                self.first_status = response.status
                 self._phases["http"] = response.first_byte_ms
+            if not self.first_status or 300 <= self.first_status < 400:
+                self.first_status = response.status
             return await self._read(message, response)
 
     async def _connected(self, deadline: float) -> HTTPConnection:

@@ -7,7 +7,12 @@ from types import MappingProxyType
 from typing import Any
 
 from lifesign.core.model import Failure
-from lifesign.probes.mcp.client.answers import Answer, AnswerError, Exchange, judge_answer
+from lifesign.probes.mcp.client.answers import (
+    Answer,
+    AnswerError,
+    Exchange,
+    judge_answer,
+)
 from lifesign.probes.mcp.client.greeting import Greeting, read_discovery, read_greeting
 from lifesign.probes.mcp.client.line import Line, Message, OnNotice
 from lifesign.probes.mcp.client.mirrors import header_value
