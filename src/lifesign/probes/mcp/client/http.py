@@ -13,7 +13,7 @@ from lifesign.net.chain import PeerChain
 from lifesign.net.failures import NetError
 from lifesign.net.http import URL, HTTPConnection, Request, StreamedResponse, URLError
 from lifesign.net.tls import TLSOptions
-from lifesign.probes.mcp.client.answers import Answer, AnswerError, Exchange
+from lifesign.probes.mcp.client.answers import Answer, AnswerError, Exchange, odd_content_type
 from lifesign.probes.mcp.client.events import (
     MAX_ANSWER,
     EventStream,
@@ -22,7 +22,7 @@ from lifesign.probes.mcp.client.events import (
     too_large,
 )
 from lifesign.probes.mcp.client.line import Message
-from lifesign.probes.mcp.client.wire import read_reply
+from lifesign.probes.mcp.client.wire import Result, read_reply
 
 MAX_REDIRECTS = 3
 MAX_RESUMPTIONS = 10
@@ -55,6 +55,7 @@ class HTTPLine:
     """One client's line over Streamable HTTP. `deadline` is an instant of the loop clock.
 
     `phases` gets `dns`, `tcp` and `tls` of the first connection and `http`: from the first request to its status line.
+    `odd_type` is the Content-Type of a good reply that did not say what it is.
     """
 
     transport = "http"
@@ -72,6 +73,7 @@ class HTTPLine:
         self._was_answered = False
         self.url = endpoint.url
         self.framing = "json"
+        self.odd_type = ""
         self.redirects: list[str] = []
         self.first_status = 0
         self.connections = 0
@@ -224,9 +226,12 @@ class HTTPLine:
             raise NetError(too_large(self.exchange(message)))
         reply = read_reply(body, request_id) if body and request_id is not None else None
         self.replied_at = time.perf_counter()
+        answer = Answer(response.status, headers, body, reply)
         if request_id is not None:
             self.framing = "json"
-        return Answer(response.status, headers, body, reply)
+            if isinstance(reply, Result):
+                self.odd_type = self.odd_type or odd_content_type(answer)
+        return answer
 
     async def _read_events(
         self, message: Message, request_id: int, headers: Mapping[str, str], events: EventStream
