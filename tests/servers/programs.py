@@ -33,6 +33,34 @@ def bridge(host: str, port: int) -> list[str]:
     return [*program(BRIDGE), host, str(port)]
 
 
+LEGACY = """
+RESULTS = {
+    "initialize": {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}},
+                   "serverInfo": {"name": "small", "version": "1"}},
+    "tools/list": {"tools": [{"name": "add", "inputSchema": {"type": "object"}}]},
+}
+def answer(asked):
+    found = RESULTS.get(asked["method"])
+    reply = {"jsonrpc": "2.0", "id": asked["id"]}
+    say(reply | ({"result": found} if found else {"error": {"code": -32601, "message": "unknown"}}))
+"""
+SERVE = """
+for line in sys.stdin:
+    asked = json.loads(line)
+    if "id" in asked and "method" in asked: answer(asked)
+"""
+
+
+def small_server(*, first: str = "", before: str = "", serve: str = SERVE) -> list[str]:
+    """A small server of the handshake era; `first` runs at its start, `before` before each answer."""
+    wrapped = (
+        "\n_answer = answer\ndef answer(asked):\n    "
+        + (before or "pass")
+        + "\n    _answer(asked)\n"
+    )
+    return program(LEGACY + wrapped + first + serve)
+
+
 def is_alive(pid: int) -> bool:
     """Whether a process still runs; one that ended and was not taken away yet does not."""
     try:

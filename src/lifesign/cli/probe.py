@@ -1,76 +1,58 @@
 """`lifesign probe TARGET`: the real probe, once, drawn layer by layer or printed as one JSON object.
 
+`lifesign probe -- COMMAND …` starts an MCP server and probes it over stdio; `--config FILE` probes what a file names.
+
 Exit code 0 means up, 2 not up (degraded and unknown too), 64 that the command line cannot be used.
 """
 
 import asyncio
-import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import BaseModel
 
+from lifesign.cli.dashes import COMMAND
+from lifesign.cli.mcp_configs import words_as_they_are
 from lifesign.cli.output import Colour, clean, emit, emit_json, note, paint, state_word
+from lifesign.cli.probe_config import probe_config
 from lifesign.cli.probe_facts import told_facts
-from lifesign.clock import SystemClock
-from lifesign.core.condition import Condition, compile_condition
+from lifesign.cli.probing import Finished, Question, as_object, ask, question_of
 from lifesign.core.errors import InvalidError
 from lifesign.core.ladder import Rung, as_text, ladder
-from lifesign.core.model import Check, Failure, Finding, Observation, Outcome, State
+from lifesign.core.model import State
 from lifesign.core.units import parse_duration
-from lifesign.core.verdict import assess
-from lifesign.net import Net
-from lifesign.probes.once import observe
 from lifesign.probes.registry import (
     Kind,
-    ProbeContext,
     guess_kind,
     load_kinds,
     settings_from,
     why_unrecognised,
 )
-from lifesign.probes.subjects import require_known
-from lifesign.service.settings import SettingsError, parse_settings
 
 EXIT_NOT_UP = 2
 _MAX_TIMEOUT_S = 300.0
+_MOST_LAST_WORDS = 12
 
 _RUNG_COLOURS: Mapping[str, Colour] = {"ok": "green", "failed": "red", "skipped": "dim"}
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is to be probed, and what is expected of it."""
-
-    kind: Kind
-    settings: BaseModel
-    conditions: tuple[Condition, ...]
-    timeout_s: float
-
-    @property
-    def target(self) -> str:
-        """The target as people see it."""
-        return self.kind.target(self.settings)
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """What came of it."""
-
-    observation: Observation
-    outcome: Outcome
-    started_at: datetime
-    duration_ms: float
-
-
 def probe(  # noqa: PLR0917 - Typer calls it by name
+    ctx: typer.Context,
     target: Annotated[
-        str, typer.Argument(metavar="TARGET", help="A URL, host:port, or MCP endpoint.")
-    ],
+        str,
+        typer.Argument(
+            metavar="TARGET",
+            help="A URL, host:port, or MCP endpoint; after `--`, the command of an MCP server over stdio.",
+            show_default=False,
+        ),
+    ] = "",
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Probe every server in an MCP client's file (mcp.json and others)."
+        ),
+    ] = None,
     kind: Annotated[
         str | None, typer.Option(help="What to take it for, when the guess would be wrong.")
     ] = None,
@@ -79,7 +61,9 @@ def probe(  # noqa: PLR0917 - Typer calls it by name
         list[str] | None,
         typer.Option(metavar="COND", help="A condition that must hold, such as 'status == 200'."),
     ] = None,
-    timeout: Annotated[str, typer.Option(help="Give up after this long.")] = "10s",
+    timeout: Annotated[
+        str, typer.Option(help="Give up after this long (default: 10s, and 30s for a command).")
+    ] = "",
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -90,10 +74,18 @@ def probe(  # noqa: PLR0917 - Typer calls it by name
     ] = None,
 ) -> None:
     """Probe TARGET once and show each layer. Exit code 0: up, 2: not up, 64: wrong usage."""
-    question = _understand(target, kind, expect or [], timeout, settings or [])
+    timeout_s = _seconds(timeout) if timeout else None
+    command: list[str] | None = ctx.meta.get(COMMAND)
+    _require_one(target, command, config)
+    if config is not None:
+        _require_nothing_else(kind, settings)
+        is_up = probe_config(config, expect=expect or [], timeout_s=timeout_s, as_json=as_json)
+        raise typer.Exit(0 if is_up else EXIT_NOT_UP)
+    found, given = _of_command(command, kind) if command else _recognise(target, kind)
+    question = _understand(found, _merge(given, settings or []), expect or [], timeout_s)
     if not as_json:
         note(f"Probing {clean(question.target)} as {question.kind.name} …")
-    finished = asyncio.run(_ask(question))
+    finished = asyncio.run(ask(question))
     if as_json:
         emit_json(as_object(question, finished))
     else:
@@ -101,25 +93,45 @@ def probe(  # noqa: PLR0917 - Typer calls it by name
     raise typer.Exit(0 if finished.outcome.state is State.UP else EXIT_NOT_UP)
 
 
+def _require_one(target: str, command: list[str] | None, config: Path | None) -> None:
+    given = [bool(target), command is not None, config is not None]
+    if command == []:
+        raise InvalidError(
+            "After -- stands no command.", remedy="Write it there, with its options."
+        )
+    if sum(given) != 1:
+        what = (
+            "Nothing is given to probe"
+            if not any(given)
+            else "More than one thing is given to probe"
+        )
+        remedy = "Give either a TARGET, or a command after --, or --config FILE."
+        raise InvalidError(f"{what}.", remedy=remedy)
+
+
+def _require_nothing_else(kind: str | None, pairs: list[str] | None) -> None:
+    if kind is not None or pairs:
+        raise InvalidError("--kind and --set do not go with --config, whose file says all that.")
+
+
+def _of_command(words: list[str], kind_name: str | None) -> tuple[Kind, dict[str, object]]:
+    if kind_name not in {None, "mcp-stdio"}:
+        raise InvalidError(
+            f"--kind {kind_name} takes no command.",
+            remedy="Leave --kind out, or the -- before the target.",
+        )
+    return load_kinds()["mcp-stdio"], {"command": words_as_they_are(words)}
+
+
 def _understand(
-    target: str, kind_name: str | None, expect: list[str], timeout: str, pairs: list[str]
+    kind: Kind, given: Mapping[str, object], expect: list[str], timeout_s: float | None
 ) -> Question:
-    kind, guessed = _recognise(target, kind_name)
     if kind.passive:
         raise InvalidError(
             f"A {kind.name} monitor is told and not dialled, so it cannot be probed.",
             remedy="Add it with `lifesign monitor add` and let the job ping it.",
         )
-    try:
-        settings = parse_settings(kind.settings, _merge(guessed, pairs), prefix="")
-    except SettingsError as error:
-        raise InvalidError(
-            f"The settings of kind {kind.name} cannot be used.", problems=error.problems
-        ) from None
-    asked = tuple([compile_condition(text) for text in expect])
-    require_known(kind, asked)
-    implied = tuple([compile_condition(text) for text in kind.implied(settings)])
-    return Question(kind, settings, (*implied, *asked), _seconds(timeout))
+    return question_of(kind, given, expect, timeout_s)
 
 
 def _recognise(target: str, kind_name: str | None) -> tuple[Kind, dict[str, object]]:
@@ -173,51 +185,6 @@ def _seconds(timeout: str) -> float:
     return seconds
 
 
-async def _ask(question: Question) -> Finished:
-    clock = SystemClock()
-    started_at, began = clock.now(), time.perf_counter()
-    deadline = asyncio.get_running_loop().time() + question.timeout_s
-    context = ProbeContext(net=Net.open(), clock=clock, deadline=deadline)
-    observation = await observe(question.kind, question.settings, context)
-    duration_ms = (time.perf_counter() - began) * 1000
-    outcome = assess(observation, question.conditions, now=clock.now())
-    return Finished(observation, outcome, started_at, duration_ms)
-
-
-def as_object(question: Question, finished: Finished) -> dict[str, object]:
-    """The result as the one JSON object that programs read."""
-    outcome, observation = finished.outcome, finished.observation
-    return {
-        "target": question.target,
-        "kind": question.kind.name,
-        "state": outcome.state.value,
-        "failure": None if outcome.failure is None else _failure(outcome.failure),
-        "findings": [asdict(finding) for finding in _findings(finished)],
-        "phases_ms": {name: round(ms, 3) for name, ms in observation.phases_ms.items()},
-        "facts": dict(observation.facts),
-        "started_at": finished.started_at.isoformat(),
-        "duration_ms": round(finished.duration_ms, 3),
-    }
-
-
-def _failure(failure: Failure) -> dict[str, str]:
-    named = asdict(failure)
-    return {name: named[name] for name in ("layer", "code", "reason", "message", "remedy")}
-
-
-def _findings(finished: Finished) -> list[Finding]:
-    """What the probe found, and every other condition that does not hold."""
-    told = finished.outcome.failure
-    missed = [_as_finding(check) for check in finished.outcome.checks if not check.holds]
-    others = [found for found in missed if told is None or found.message != told.message]
-    return [*finished.observation.findings, *others]
-
-
-def _as_finding(check: Check) -> Finding:
-    message = f"Expected {check.text}, found {check.found}."
-    return Finding(check.level, "condition", "not_met", message)
-
-
 def _draw(question: Question, finished: Finished) -> None:
     outcome, failure = finished.outcome, finished.outcome.failure
     took = f"{question.kind.title}, {finished.duration_ms:.0f} ms"
@@ -239,6 +206,8 @@ def _draw(question: Question, finished: Finished) -> None:
             emit(f"  found     {paint(clean(check.found), 'red')}")
     if failure is not None and failure.layer != "condition":
         _draw_reason(failure.layer, failure.code, failure.message, failure.remedy, "red")
+        if failure.layer == "stdio":
+            _draw_last_words(failure.evidence)
     for finding in finished.observation.findings:
         if failure is None or finding.message != failure.message:
             colour: Colour = "yellow" if finding.level == "warn" else "dim"
@@ -250,6 +219,12 @@ def _draw_rungs(rungs: list[Rung]) -> None:
         shape, rest = line[:1], clean(line[1:])
         colour = _RUNG_COLOURS[rung.state]
         emit(f"  {paint(shape, colour)}{paint(rest, 'dim') if rung.state == 'skipped' else rest}")
+
+
+def _draw_last_words(evidence: str) -> None:
+    """What a program said instead of an answer: nobody else shows it to whoever started it here."""
+    for line in evidence.splitlines()[-_MOST_LAST_WORDS:]:
+        emit(f"    {paint(clean(line, 200), 'dim')}")
 
 
 def _draw_reason(layer: str, code: str, message: str, remedy: str, colour: Colour) -> None:

@@ -193,7 +193,7 @@ def why_unrecognised(text: str) -> str:
 def settings_from(kind: Kind, text: str) -> dict[str, object]:
     """The settings that `text` means for a kind that was named, so that only the kind's own model may refuse it.
 
-    Where the kind's guess says no, the text is its url, its host with or without a port, or its name: a bare
+    Where the kind's guess says no, the text is its url, its host with or without a port, its name or its command: a bare
     `example.org` says nothing about what it is for, and is plain once somebody says that it is for dns.
     """
     pasted, known = text.strip(), kind.settings.model_fields
@@ -204,7 +204,8 @@ def settings_from(kind: Kind, text: str) -> dict[str, object]:
         with suppress(URLError):
             host, port = parse_host_port(pasted)
             return {"host": host, "port": port}
-    return next(({name: pasted} for name in ("url", "host", "name") if name in known), {})
+    names = ("url", "host", "name", "command")
+    return next(({name: pasted} for name in names if name in known), {})
 
 
 def load_kinds() -> Kinds:

@@ -15,37 +15,10 @@ from lifesign.net import Net
 from lifesign.probes.mcp.stdio_kind import LADDER, watch_stdio
 from lifesign.probes.mcp.stdio_settings import StdioSettings, target
 from lifesign.probes.registry import ProbeContext
-from servers.programs import children, descriptors, program
+from servers.programs import children, descriptors, program, small_server
 
 ORACLE = [sys.executable, str(Path(__file__).parents[2] / "servers" / "sdk_stdio.py")]
 SECRET = "hunter2-hunter2"
-
-LEGACY = """
-RESULTS = {
-    "initialize": {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}},
-                   "serverInfo": {"name": "small", "version": "1"}},
-    "tools/list": {"tools": [{"name": "add", "inputSchema": {"type": "object"}}]},
-}
-def answer(asked):
-    found = RESULTS.get(asked["method"])
-    reply = {"jsonrpc": "2.0", "id": asked["id"]}
-    say(reply | ({"result": found} if found else {"error": {"code": -32601, "message": "unknown"}}))
-"""
-SERVE = """
-for line in sys.stdin:
-    asked = json.loads(line)
-    if "id" in asked and "method" in asked: answer(asked)
-"""
-
-
-def server(*, first: str = "", before: str = "", serve: str = SERVE) -> list[str]:
-    """A small server of the handshake era; `first` runs at its start, `before` before each answer."""
-    wrapped = (
-        "\n_answer = answer\ndef answer(asked):\n    "
-        + (before or "pass")
-        + "\n    _answer(asked)\n"
-    )
-    return program(LEGACY + wrapped + first + serve)
 
 
 async def watch(
@@ -91,7 +64,7 @@ async def test_the_surface_is_the_same_in_both_eras() -> None:
 
 
 async def test_an_older_server_is_greeted_by_its_handshake() -> None:
-    seen = await watch(server())
+    seen = await watch(small_server())
 
     assert (seen.failure, seen.findings) == (None, ())
     assert (seen.facts["era"], seen.facts["tools.count"]) == ("legacy", 1)
@@ -100,7 +73,7 @@ async def test_an_older_server_is_greeted_by_its_handshake() -> None:
 async def test_what_a_server_speaks_is_remembered(tmp_path: Path) -> None:
     asked, memory = tmp_path / "asked", {}
     before = f"open({str(asked)!r}, 'a').write(asked['method'] + ' ')"
-    settings = StdioSettings(command=server(before=before))
+    settings = StdioSettings(command=small_server(before=before))
     for _ in range(2):
         deadline = asyncio.get_running_loop().time() + 15
         await watch_stdio(
@@ -113,7 +86,7 @@ async def test_what_a_server_speaks_is_remembered(tmp_path: Path) -> None:
 
 
 async def test_a_server_that_ends_at_an_unknown_greeting_is_started_again() -> None:
-    seen = await watch(server(before="if asked['method'] == 'server/discover': sys.exit(1)"))
+    seen = await watch(small_server(before="if asked['method'] == 'server/discover': sys.exit(1)"))
 
     assert (seen.failure, seen.facts["era"]) == (None, "legacy")
 
@@ -121,14 +94,16 @@ async def test_a_server_that_ends_at_an_unknown_greeting_is_started_again() -> N
 async def test_a_greeting_that_is_answered_late_is_not_taken_for_another() -> None:
     """A slow start: the reply to `server/discover` comes while `initialize` is waited for."""
     first = "time.sleep(1.2)"
-    seen = await watch(server(first=first), within_s=4.0)
+    seen = await watch(small_server(first=first), within_s=4.0)
 
     assert (seen.failure, seen.facts["era"]) == (None, "legacy")
     assert [(found.layer, found.code) for found in seen.findings] == [("discover", "hang")]
 
 
 async def test_logs_on_stdout_are_told_and_do_not_stop_a_visit() -> None:
-    seen = await watch(server(first="say('Starting up ...')", before="say({'level': 'info'})"))
+    seen = await watch(
+        small_server(first="say('Starting up ...')", before="say({'level': 'info'})")
+    )
 
     assert seen.failure is None
     [finding] = seen.findings
@@ -140,7 +115,7 @@ async def test_logs_on_stdout_are_told_and_do_not_stop_a_visit() -> None:
 
 async def test_logs_on_stdout_that_spoil_the_answer_are_the_failure() -> None:
     """A log line without its end, so that the answer stands behind it."""
-    seen = await watch(server(before="sys.stdout.write('log: ')"), within_s=1.0)
+    seen = await watch(small_server(before="sys.stdout.write('log: ')"), within_s=1.0)
 
     assert failure_of(seen) == ("stdio", "stdout_pollution")
     assert seen.failure is not None
@@ -166,7 +141,7 @@ async def test_a_program_that_is_killed_says_by_what() -> None:
 
 
 async def test_a_program_that_ends_between_two_requests() -> None:
-    seen = await watch(server(before="if asked['method'] == 'tools/list': os._exit(9)"))
+    seen = await watch(small_server(before="if asked['method'] == 'tools/list': os._exit(9)"))
 
     assert failure_of(seen) == ("stdio", "exited")
     assert "`tools/list`" in str(seen.failure)
@@ -185,7 +160,7 @@ async def test_silence_is_told_at_the_deadline() -> None:
 
 async def test_a_list_that_hangs_is_not_blamed_on_the_start() -> None:
     body = "if asked['method'] == 'tools/list': sys.stdin.read()"
-    seen = await watch(server(before=body), within_s=1.0)
+    seen = await watch(small_server(before=body), within_s=1.0)
 
     assert failure_of(seen) == ("tools_list", "hang")
 
@@ -222,7 +197,7 @@ async def test_questions_of_the_server_are_answered() -> None:
         assert back["id"] == f"s{number}", back
         assert ("result" in back) == (method == "ping"), back"""
     seen = await watch(
-        server(before="if asked['method'] == 'initialize':" + before.replace("\n", "\n    "))
+        small_server(before="if asked['method'] == 'initialize':" + before.replace("\n", "\n    "))
     )
 
     assert seen.failure is None
