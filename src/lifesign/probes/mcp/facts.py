@@ -42,10 +42,24 @@ class SurfaceFacts(BaseModel):
 class AuthFacts(BaseModel):
     """How the server deals with credentials."""
 
-    model_config = ConfigDict(extra="allow")
-
     state: str = Field(
         description="open, required (asked for properly), healthy (ours is taken), walled or broken."
+    )
+    scheme: str = Field(description="The scheme of its challenge, for example Bearer.")
+    scopes: list[str] = Field(
+        description="The scopes that its challenge, else its metadata, asks for; at most 50."
+    )
+    issuer: str = Field(description="The authorization server that it sends clients to.")
+    resource_metadata: str = Field(
+        description="Where its protected-resource metadata (RFC 9728) was found."
+    )
+    s256: bool = Field(description="Whether that authorization server announces PKCE with S256.")
+    client_id_metadata: bool = Field(
+        description="Whether it takes the address of a metadata document as a client id."
+    )
+    registration: bool = Field(description="Whether clients can register themselves there.")
+    response_iss: bool = Field(
+        description="Whether its authorization responses name their issuer (RFC 9207)."
     )
 
 

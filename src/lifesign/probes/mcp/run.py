@@ -12,14 +12,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from lifesign.core.model import Failure, Level, Observation
-from lifesign.net.chain import PeerChain
 from lifesign.net.facts import tls_facts
 from lifesign.net.failures import NetError
 from lifesign.probes.mcp.checks.truth import check_session
 from lifesign.probes.mcp.client.answers import AnswerError
 from lifesign.probes.mcp.client.credentials import Headers
 from lifesign.probes.mcp.client.eras import Arrival, Dialect, arrive
-from lifesign.probes.mcp.client.http import Endpoint
+from lifesign.probes.mcp.client.http import Endpoint, HTTPLine
 from lifesign.probes.mcp.client.visit import Visit
 from lifesign.probes.mcp.examine import Examined, examine, note_greeting
 from lifesign.probes.mcp.facts import MCPFacts
@@ -69,41 +68,57 @@ class _Run:
     plan: Plan
     ctx: ProbeContext
     sheet: Sheet
-    chain: PeerChain | None = None
 
     async def observe(self) -> Observation:
-        """Go as far as it goes, and end the session whatever happened."""
-        started, examined = time.perf_counter(), Examined()
-        failure: Failure | None = None
+        """Go as far as it goes, end the session whatever happened, and settle what it means."""
+        sheet, credentials, started = self.sheet, self.plan.credentials, time.perf_counter()
         try:
-            headers = await self.plan.credentials.headers(self.ctx)
+            headers = await credentials.headers(self.ctx)
         except NetError as error:
-            self.sheet.facts |= self.plan.credentials.facts(self.ctx)
-            return Observation(self.sheet.facts, self.sheet.phases, error.failure)
+            sheet.facts |= credentials.facts(self.ctx)
+            failure = await self._settle(error.failure, None)
+            return Observation(sheet.facts, sheet.phases, failure)
         lines = self._lines(headers)
-        try:
-            examined = await self._converse(lines)
-            failure = examined.failure
-            await self._sign_in.stand(failure)
-        except NetError as error:
-            if (again := await self._renewed(error)) is not None:
-                lines.current.close()
-                lines = self._lines(again)
-                examined, failure = await self._once_more(lines)
-            else:
-                failure = await self._explain(error, lines)
-        self.sheet.facts["latency_ms"] = round((time.perf_counter() - started) * 1000, 3)
-        self._note_connection(lines)
+        examined, trouble = await self._go(lines)
+        if trouble is not None and _is_rejection(trouble):
+            lines, examined, trouble = await self._once_more(lines, trouble)
+        sheet.facts["latency_ms"] = round((time.perf_counter() - started) * 1000, 3)
+        self._note_connection(lines, trouble)
         await lines.current.leave(self.ctx.deadline)
         lines.current.close()
-        sheet = self.sheet
+        failure = await self._settle(trouble.failure if trouble else examined.failure, trouble)
         return Observation(
             sheet.facts, sheet.phases, failure, tuple(sheet.findings), surface=examined.surface
         )
 
-    @property
-    def _sign_in(self) -> SignIn:
-        return SignIn(self.plan, self.ctx, self.sheet)
+    async def _go(self, lines: HTTPLines) -> tuple[Examined, NetError | None]:
+        try:
+            return await self._converse(lines), None
+        except NetError as error:
+            return Examined(), error
+
+    async def _once_more(
+        self, lines: HTTPLines, refused: NetError
+    ) -> tuple[HTTPLines, Examined, NetError | None]:
+        """Another try with another token, if there is one to be had: some are called back before their time."""
+        try:
+            headers = await self.plan.credentials.renewed(self.ctx)
+        except NetError as error:
+            return lines, Examined(), error
+        if headers is None:
+            return lines, Examined(), refused
+        lines.current.close()
+        self.sheet.phases.clear()
+        again = self._lines(headers)
+        return again, *await self._go(again)
+
+    async def _settle(self, failure: Failure | None, error: NetError | None) -> Failure | None:
+        """The failure to tell; a server that asks us to wait is not asked again before that."""
+        answer = error.answer if isinstance(error, AnswerError) else None
+        if isinstance(error, AnswerError):
+            Patience.learn(self.ctx, error)
+        sign_in = SignIn(self.plan, self.ctx, self.sheet)
+        return await sign_in.settle(failure, answer, is_greeted="era" in self.sheet.facts)
 
     def _lines(self, headers: Headers, phases: dict[str, float] | None = None) -> HTTPLines:
         return HTTPLines(
@@ -112,24 +127,6 @@ class _Run:
             deadline=_talk_until(self.ctx),
             phases=self.sheet.phases if phases is None else phases,
         )
-
-    async def _renewed(self, error: NetError) -> Headers | None:
-        """Another token where the one that was sent is refused, once."""
-        if (error.failure.layer, error.failure.code) != ("auth", "token_rejected"):
-            return None
-        try:
-            return await self.plan.credentials.renewed(self.ctx)
-        except NetError:
-            return None
-
-    async def _once_more(self, lines: HTTPLines) -> tuple[Examined, Failure | None]:
-        self.sheet.phases.clear()
-        try:
-            examined = await self._converse(lines)
-        except NetError as error:
-            return Examined(), await self._explain(error, lines)
-        await self._sign_in.stand(examined.failure)
-        return examined, examined.failure
 
     async def _converse(self, lines: HTTPLines) -> Examined:
         arrival = await self._arrive(lines)
@@ -175,27 +172,26 @@ class _Run:
         else:
             self.ctx.memory.pop("mcp.dialect", None)
 
-    async def _explain(self, error: NetError, lines: HTTPLines) -> Failure | None:
-        """The failure to tell; a server that asks us to wait is not asked again before that."""
-        if lines.current.chain is None:
-            self.chain = error.chain
-        if isinstance(error, AnswerError):
-            Patience.learn(self.ctx, error)
-        return await self._sign_in.explain(error, is_greeted="era" in self.sheet.facts)
-
-    def _note_connection(self, lines: HTTPLines) -> None:
+    def _note_connection(self, lines: HTTPLines, error: NetError | None) -> None:
         line, sheet, ctx = lines.current, self.sheet, self.ctx
-        sheet.facts |= tls_facts(
-            line.chain or self.chain, ctx.net.trust.chains, now=ctx.clock.now()
-        )
+        chain = line.chain or (error.chain if error is not None else None)
+        sheet.facts |= tls_facts(chain, ctx.net.trust.chains, now=ctx.clock.now())
         sheet.facts |= self.plan.credentials.facts(ctx)
         if line.first_status:
             sheet.facts["http.status"] = line.first_status
         if line.address:
             sheet.facts["ip"] = line.address
-        if line.redirects:
+        if line.redirects and 200 <= line.first_status < 300:
             message = f"The server redirects to {line.redirects[-1]}."
             sheet.find(Level.INFO, "http", "moved_redirect", message)
+        if isinstance(line, HTTPLine) and line.odd_type:
+            message = f"Good replies say that they are {line.odd_type}."
+            sheet.find(Level.WARN, "http", "invalid_content_type", message)
+
+
+def _is_rejection(error: NetError) -> bool:
+    """Whether the server refused the very credential that was sent."""
+    return (error.failure.layer, error.failure.code) == ("auth", "token_rejected")
 
 
 def _talk_until(ctx: ProbeContext) -> float:

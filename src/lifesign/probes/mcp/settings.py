@@ -116,6 +116,11 @@ class MCPSettings(ServerSettings):
     client_certificate: ClientCertificate | None = Field(
         default=None, title="Client certificate", description="For servers that ask for one."
     )
+    check_refusal: bool = Field(
+        default=True,
+        title="Check the refusal",
+        description="With a credential: ask once an hour without it, and mind when strangers are let in or refused badly.",
+    )
     session_calls: int = Field(
         default=3,
         ge=0,

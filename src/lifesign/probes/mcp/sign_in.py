@@ -1,24 +1,26 @@
-"""Where one run stands in matters of sign-in: the refusal of a stranger, and the look at it that ours is worth."""
+"""The last word on sign-in, once a run went as far as it goes: what is told after all, and where the server stands."""
 
+import asyncio
 from dataclasses import dataclass, replace
 
 from lifesign.core.model import Failure
-from lifesign.net.failures import NetError
-from lifesign.net.tls import TLSOptions
 from lifesign.probes.mcp.checks.auth import (
     Refusal,
+    Standing,
     examine_refusal,
     examine_with_credential,
     name_wall,
     standing,
 )
-from lifesign.probes.mcp.client.answers import Answer, AnswerError
+from lifesign.probes.mcp.client.answers import Answer
 from lifesign.probes.mcp.client.eras import Dialect
-from lifesign.probes.mcp.client.visit import Visit
-from lifesign.probes.mcp.client.wire import LATEST_ASKED, Era, initialize_params
+from lifesign.probes.mcp.client.knock import knock
 from lifesign.probes.mcp.plan import HTTPLines, Plan
 from lifesign.probes.mcp.sheet import Sheet
 from lifesign.probes.registry import ProbeContext
+
+KNOCK_SHARE = 0.5
+"""The part of the time that is left which a stranger's visit may take; the metadata has the rest."""
 
 _WALLS = frozenset({401, 403})
 _BELOW = frozenset({"dns", "tcp", "tls", "egress", "credential", "internal"})
@@ -32,73 +34,55 @@ class SignIn:
     ctx: ProbeContext
     sheet: Sheet
 
-    @property
-    def _tls(self) -> TLSOptions:
-        """How a stranger connects: without our certificate."""
-        settings = self.plan.settings
-        return TLSOptions(verify=settings.verify_tls, ca_pem=settings.ca_pem)
+    async def settle(
+        self, failure: Failure | None, answer: Answer | None, *, is_greeted: bool
+    ) -> Failure | None:
+        """The failure to tell; None as well for a server that only asks strangers to sign in, as it should.
 
-    async def explain(self, error: NetError, *, is_greeted: bool) -> Failure | None:
-        """What to tell of a probe that ended with this error; None when the server only asks strangers to sign in."""
+        `failure` is what ended the run, and `answer` the one that it was read from. Notes `auth.*`.
+        """
         credentials = self.plan.credentials
-        failure = credentials.excuse(error.failure, self.ctx)
         if credentials.is_set:
-            await self.stand(failure)
+            failure = failure and credentials.excuse(failure, self.ctx)
+            self._note(standing(
+                has_credential=True, refusal=await self._refusal(failure), failure=failure
+            ))  # fmt: skip
             return failure
-        if not isinstance(error, AnswerError) or failure.layer != "auth":
+        if failure is None or failure.layer != "auth":
+            if is_greeted:
+                self._note(Standing.OPEN)
             return failure
-        if is_greeted:
-            failure = name_wall(failure, is_greeted=True, has_credential=False)
-        elif error.answer.status in _WALLS:
+        if answer is not None and answer.status in _WALLS and not is_greeted:
+            endpoint = self.plan.endpoint
             return await examine_refusal(
-                error.answer,
-                url=self.plan.endpoint.url,
-                sheet=self.sheet,
-                ctx=self.ctx,
-                tls=self._tls,
+                answer, url=endpoint.url, sheet=self.sheet, ctx=self.ctx, tls=endpoint.tls
             )
-        state = standing(has_credential=False, refusal=Refusal.ADMITTED, failure=failure)
-        self.sheet.facts["auth.state"] = state.value
+        failure = name_wall(failure, is_greeted=is_greeted, has_credential=False)
+        self._note(standing(has_credential=False, refusal=Refusal.UNSEEN, failure=failure))
         return failure
 
-    async def stand(self, failure: Failure | None) -> None:
-        """Note where the server stands with our credential, or without one where it let us in."""
-        if not self.plan.credentials.is_set:
-            self.sheet.facts["auth.state"] = "open"
-            return
-        refusal = Refusal.UNSEEN
-        if failure is None or failure.layer not in _BELOW:
-            refusal = await examine_with_credential(
-                self._knock,
-                url=self.plan.endpoint.url,
-                sheet=self.sheet,
-                ctx=self.ctx,
-                tls=self._tls,
-            )
-        state = standing(has_credential=True, refusal=refusal, failure=failure)
-        self.sheet.facts["auth.state"] = state.value
+    def _note(self, found: Standing) -> None:
+        self.sheet.facts["auth.state"] = found.value
+
+    async def _refusal(self, failure: Failure | None) -> Refusal:
+        """How a stranger is refused, where the network lets us get so far and the settings want it known."""
+        is_below = failure is not None and failure.layer in _BELOW
+        if is_below or not self.plan.settings.check_refusal:
+            return Refusal.UNSEEN
+        endpoint = self.plan.endpoint
+        return await examine_with_credential(
+            self._knock, url=endpoint.url, sheet=self.sheet, ctx=self.ctx, tls=endpoint.tls
+        )
 
     async def _knock(self) -> Answer:
-        """Greet as a stranger, over a connection of its own, and leave nothing behind."""
+        """Visit as a stranger: without a credential, without a certificate, on a connection of its own."""
+        endpoint, now = self.plan.endpoint, asyncio.get_running_loop().time()
+        tls = replace(endpoint.tls, client_cert_pem=None, client_key_pem=None)
+        lines = HTTPLines(
+            self.ctx.net,
+            replace(endpoint, tls=tls),
+            deadline=now + (self.ctx.deadline - now) * KNOCK_SHARE,
+            phases={},
+        )
         known = self.ctx.memory.get("mcp.dialect")
-        dialect = known if isinstance(known, Dialect) else Dialect(Era.LEGACY, "http", 0.0)
-        stranger = replace(self.plan.endpoint, tls=self._tls)
-        lines = HTTPLines(self.ctx.net, stranger, deadline=self.ctx.deadline, phases={})
-        line = lines.dial(dialect.transport)
-        visit = Visit(line, dialect.era, phases={})
-        if dialect.era is Era.MODERN:
-            line.join(session="", version=self.plan.wanted.version or "2026-07-28")
-            message = visit.message("server/discover", {}, step="discover")
-        else:
-            message = visit.message(
-                "initialize", initialize_params(LATEST_ASKED), step="initialize"
-            )
-        try:
-            answer = await line.send(message)
-            line.join(session=answer.headers.get("mcp-session-id", ""), version=LATEST_ASKED)
-            return answer
-        except AnswerError as error:
-            return error.answer
-        finally:
-            await line.leave(self.ctx.deadline)
-            line.close()
+        return await knock(lines, known if isinstance(known, Dialect) else None)

@@ -140,6 +140,9 @@ async def examine_refusal(
     look.tell(sheet)
     state = standing(has_credential=False, refusal=look.refusal, failure=look.failure)
     sheet.facts["auth.state"] = state.value
+    if look.failure is None and not look.findings:
+        message = f"{url.shown} asks clients to sign in, and tells them how."
+        sheet.find(Level.INFO, "auth", "required", message)
     return look.failure
 
 
