@@ -51,6 +51,7 @@ class AuthorizationServer:
     takes_registrations: bool
     sends_issuer: bool
     scopes: tuple[str, ...] = ()
+    auth_methods: tuple[str, ...] = ()
 
 
 class Kinship(StrEnum):
@@ -145,6 +146,7 @@ def read_server(body: bytes) -> AuthorizationServer | Unusable:
         takes_registrations=isinstance(document.get("registration_endpoint"), str),
         sends_issuer=document.get("authorization_response_iss_parameter_supported") is True,
         scopes=_words(document.get("scopes_supported")),
+        auth_methods=_words(document.get("token_endpoint_auth_methods_supported")),
     )
 
 

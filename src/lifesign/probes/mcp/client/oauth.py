@@ -22,8 +22,15 @@ from lifesign.net.http import URL, parse_url
 from lifesign.net.tls import TLSOptions
 from lifesign.probes.mcp.client.aside import Aside
 from lifesign.probes.mcp.client.lookup import find_resource, find_server
-from lifesign.probes.mcp.client.metadata import Kinship, kinship, shown_address, why_insecure
+from lifesign.probes.mcp.client.metadata import (
+    Kinship,
+    ProtectedResource,
+    kinship,
+    shown_address,
+    why_insecure,
+)
 from lifesign.probes.mcp.client.tokens import (
+    AuthMethod,
     Client,
     Refused,
     Token,
@@ -82,12 +89,15 @@ class OAuthClient(BaseModel):
         default=None,
         max_length=2000,
         title="Resource",
-        description="Whom the token is for (RFC 8707); the endpoint when empty.",
+        description="Whom the token is for (RFC 8707); when empty, what the server's metadata says, else the endpoint.",
     )
-    auth_method: Literal["basic", "post"] = Field(
-        default="basic",
+    auth_method: Literal["auto", "basic", "post"] = Field(
+        default="auto",
         title="Client authentication",
-        description="`basic` sends id and secret in a header (client_secret_basic), `post` in the form (client_secret_post).",
+        description=(
+            "`basic` sends id and secret in a header (client_secret_basic), `post` in the form (client_secret_post); "
+            "`auto` is what the authorization server's metadata names, else `basic`."
+        ),
     )
 
     @field_validator("issuer", "token_url")
@@ -123,13 +133,22 @@ def _none_when_blank(given: object) -> object:
 OptionalOAuthClient = Annotated[OAuthClient | None, BeforeValidator(_none_when_blank)]
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """Where tokens come from, whom they are for, and how a client says there who it is."""
+
+    url: str
+    resource: str
+    method: AuthMethod = "basic"
+
+
 @dataclass(slots=True)
 class _Held:
     """What one monitor keeps between runs. `is_stuck` tells that the last try to renew the token failed."""
 
     settings: OAuthClient
     token: Token | None = None
-    url: str = ""
+    way: _Way | None = None
     is_stuck: bool = False
 
 
@@ -180,66 +199,83 @@ class TokenSource:
         deadline = now + (ctx.deadline - now) * SHARE
         aside = Aside(ctx.net, self.endpoint, self.tls)
         try:
-            held.url = held.url or await self._find_endpoint(aside, ctx, deadline)
-            token = await self._ask(aside, held, ctx.clock.now(), deadline)
+            held.way = way = held.way or await self._find_way(aside, ctx, deadline)
+            token = await self._ask(aside, way, held.token, ctx.clock.now(), deadline)
         except NetError:
-            held.url = ""
+            held.way = None
             raise
         held.token, held.is_stuck = token, False
         return token
 
-    async def _ask(self, aside: Aside, held: _Held, now: datetime, deadline: float) -> Token:
+    async def _ask(
+        self, aside: Aside, way: _Way, kept: Token | None, now: datetime, deadline: float
+    ) -> Token:
         """With the refresh token if there is one; when that has run out, with the client's own secret."""
-        refresh = held.token.refresh if held.token is not None else ""
+        refresh = kept.refresh if kept is not None else ""
         if refresh:
-            found = await self._post(aside, held.url, now, deadline, refresh=refresh)
+            found = await self._post(aside, way, now, deadline, refresh=refresh)
             if isinstance(found, Token):
                 return found if found.refresh else replace(found, refresh=refresh)
-        found = await self._post(aside, held.url, now, deadline)
+        found = await self._post(aside, way, now, deadline)
         if isinstance(found, Refused):
-            raise _no_token(held.url, found.what)
+            raise _no_token(way.url, found.what)
         return found
 
     async def _post(
-        self, aside: Aside, url: str, now: datetime, deadline: float, *, refresh: str = ""
+        self, aside: Aside, way: _Way, now: datetime, deadline: float, *, refresh: str = ""
     ) -> Token | Refused:
-        client = self._client()
+        client = self._client(way)
         try:
             page = await aside.post_form(
-                parse_url(url),
+                parse_url(way.url),
                 token_form(client, refresh=refresh),
                 headers=token_headers(client),
                 deadline=deadline,
             )
         except NetError as error:
-            raise _no_token(url, _clause(error)) from None
+            raise _no_token(way.url, _clause(error)) from None
         return read_token(page, now=now)
 
-    def _client(self) -> Client:
+    def _client(self, way: _Way) -> Client:
         settings = self.settings
         return Client(
             settings.client_id,
             settings.client_secret.get_secret_value(),
             scope=settings.scope,
-            resource=settings.resource or str(self.endpoint),
-            method=settings.auth_method,
+            resource=way.resource,
+            method=way.method,
         )
 
-    async def _find_endpoint(self, aside: Aside, ctx: ProbeContext, deadline: float) -> str:
+    def _method(self, offered: tuple[str, ...]) -> AuthMethod:
+        """How the client says who it is. A server that names no way takes the header (RFC 8414 §2)."""
+        if self.settings.auth_method != "auto":
+            return self.settings.auth_method
+        is_form_only = "client_secret_post" in offered and "client_secret_basic" not in offered
+        return "post" if is_form_only else "basic"
+
+    async def _find_way(self, aside: Aside, ctx: ProbeContext, deadline: float) -> _Way:
         settings = self.settings
+        resource, issuer = settings.resource or str(self.endpoint), settings.issuer
         if settings.token_url:
-            return settings.token_url
-        issuer = settings.issuer or await self._find_issuer(aside, ctx, deadline)
+            return _Way(settings.token_url, resource, self._method(()))
+        if not issuer:
+            published = await self._find_resource(aside, ctx, deadline)
+            issuer = published.servers[0]
+            # Exactly as it is published: authorization servers compare it as a text.
+            resource = settings.resource or published.resource
         search = await find_server(aside, parse_url(issuer), deadline=deadline)
         if search.document is None:
             raise _no_token(issuer, f"its metadata cannot be had ({search.troubles})")
         named = search.document.issuer
         if named.rstrip("/") != issuer.rstrip("/"):
             raise _no_token(issuer, f"its metadata calls the issuer {shown_address(named)}")
-        return search.document.token_endpoint
+        document = search.document
+        return _Way(document.token_endpoint, resource, self._method(document.auth_methods))
 
-    async def _find_issuer(self, aside: Aside, ctx: ProbeContext, deadline: float) -> str:
-        """The first server that the resource names. The secret goes there, so nothing doubtful is followed."""
+    async def _find_resource(
+        self, aside: Aside, ctx: ProbeContext, deadline: float
+    ) -> ProtectedResource:
+        """What leads to the authorization server. The secret goes there, so nothing doubtful is followed."""
         named = ctx.memory.get(NAMED_METADATA)
         hint = named if isinstance(named, str) else ""
         search = await find_resource(aside, self.endpoint, named=hint, deadline=deadline)
@@ -253,7 +289,7 @@ class TokenSource:
         if problem := why_insecure(document.servers[0]):
             other = shown_address(document.servers[0])
             raise _no_token(place, f"it names the authorization server {other}, which {problem}")
-        return document.servers[0]
+        return document
 
 
 def _no_token(place: str, what: str) -> NetError:
