@@ -181,3 +181,13 @@ async def test_kinds_come_with_the_schemas_of_their_forms(admin: httpx2.AsyncCli
     assert kinds["heartbeat"]["passive"] is True
     assert "url" in kinds["http"]["settings_schema"]["properties"]
     assert "webhook" in {each["name"] for each in channels}
+
+
+async def test_latency_is_told_by_window(admin: httpx2.AsyncClient) -> None:
+    added = await admin.post("/api/v1/monitors", json=HTTP)
+    seen = await admin.get(f"{added.headers['location']}/latency")
+    absent = await admin.get("/api/v1/monitors/nowhere/latency")
+
+    assert [each["window"] for each in seen.json()["windows"]] == ["24h", "7d", "30d"]
+    assert seen.json()["limit_ms"] is None
+    assert absent.status_code == 404

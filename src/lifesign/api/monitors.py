@@ -27,6 +27,7 @@ from lifesign.service.views import (
     CertificateView,
     HeartbeatView,
     HistoryView,
+    LatencyView,
     MonitorView,
     RunView,
 )
@@ -156,6 +157,11 @@ def _add_past(router: APIRouter, services: Services, clock: Clock) -> None:
             scope, id, since=begin, until=end, points=points, days=days
         )
         return reply(view)
+
+    @router.get("/{id}/latency", response_model=LatencyView)
+    async def monitor_latency(scope: Reader, id: str) -> Response:
+        """Percentiles of the last 24 hours, 7 and 30 days, in all and by phase, and what would be told as slow."""
+        return reply(await services.monitors.latency(scope, id))
 
     @router.get("/{id}/runs", response_model=Listing[RunView])
     async def monitor_runs(

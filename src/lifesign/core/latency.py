@@ -61,6 +61,7 @@ FOUR_WEEKS: Final = timedelta(days=28)
 READ_BACK: Final = FOUR_WEEKS + WEEK
 """How far back the past must be read for everything here."""
 _ONE_DAY: Final = timedelta(days=1)
+_YOUNG: Final = WEEK + _ONE_DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,11 @@ def is_left_out(*, gap_s: float, interval_s: float, after_lone_timeout: bool) ->
     time-out followed by a success is the same thing seen with a shorter time-out; several of them are an outage.
     """
     return after_lone_timeout or gap_s >= max(IDLE_S, 1.5 * interval_s)
+
+
+def is_young(created_at: datetime | None, at: datetime) -> bool:
+    """Whether a monitor's past is to be read hour by hour, because a whole day may hold very little of it."""
+    return created_at is not None and at - created_at < _YOUNG
 
 
 def baseline_of(slices: Iterable[Slice], *, until: datetime) -> Baseline | None:

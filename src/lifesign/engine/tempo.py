@@ -35,6 +35,7 @@ from lifesign.core.latency import (
     Slice,
     Yardstick,
     baseline_of,
+    is_young,
     judge_growth,
     judge_latency,
     limit_ms,
@@ -50,17 +51,15 @@ from lifesign.engine.laps import Lap
 from lifesign.engine.watch import Memory
 from lifesign.store import Store
 
-TURN_S: Final = 0.5
-MOST_READ: Final = 10
-"""Monitors whose past is read in one turn: some 10 ms of work, and fifty thousand of them within 42 minutes."""
+TURN_S: Final = 0.25
+MOST_READ: Final = 5
+"""Monitors whose past is read in one turn: some 10 ms of work; fifty thousand of them take 42 minutes."""
 MOST_JUDGED: Final = 200
 REFRESH_S: Final = 86_400.0
 """How old the usual p95 may be that decides what looks slow."""
 TOO_YOUNG_S: Final = 3600.0
 """When a monitor of which too little is known is looked at again."""
 PATROL_S: Final = 60.0
-YOUNG: Final = timedelta(days=8)
-"""The past of a younger monitor is read hour by hour: a whole day may hold very little of it."""
 WAITING: Final = 3
 """Periods of one monitor that wait to be judged: as many as a decision takes."""
 _HOUR: Final = timedelta(hours=1)
@@ -301,17 +300,16 @@ class Tempo:
         """The past of each of these monitors: days, and hours of those that are young."""
         groups: dict[tuple[str, bool], list[_Wanted]] = {}
         for monitor, until in wanted:
-            is_young = monitor.created_at is not None and until - monitor.created_at < YOUNG
-            groups.setdefault((monitor.tenant, is_young), []).append((monitor, until))
+            by_hour = is_young(monitor.created_at, until)
+            groups.setdefault((monitor.tenant, by_hour), []).append((monitor, until))
         found: dict[str, Sequence[Slice]] = {}
-        for (tenant, is_young), group in groups.items():
-            back = YOUNG if is_young else READ_BACK
+        for (tenant, by_hour), group in groups.items():
             found |= await self._store.observations.slices(
                 system_scope("engine", tenant),
                 [monitor.id for monitor, _ in group],
-                since=min(until for _, until in group) - back,
+                since=min(until for _, until in group) - READ_BACK,
                 until=max(until for _, until in group),
-                by_hour=is_young,
+                by_hour=by_hour,
             )
         return found
 

@@ -2,21 +2,34 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from lifesign.clock import Clock
 from lifesign.core.errors import InvalidError
-from lifesign.core.model import State
+from lifesign.core.latency import MONTH, WEEK, baseline_of, is_young, limit_ms
+from lifesign.core.model import Monitor, State
 from lifesign.core.paging import Page
 from lifesign.core.scope import Grant, Scope
 from lifesign.service.access import require
 from lifesign.service.monitor_views import run_view
-from lifesign.service.views import DayView, HistoryView, RunView, SeriesPoint
+from lifesign.service.views import (
+    DayView,
+    HistoryView,
+    LatencyView,
+    LatencyWindow,
+    PercentilesView,
+    RunView,
+    SeriesPoint,
+)
 from lifesign.store import Store
-from lifesign.store.values import Bucket, DayBar
+from lifesign.store.values import Bucket, DayBar, Latency, Percentiles
 
 MAX_POINTS = 2000
 MAX_DAYS = 1830
 MAX_WINDOW = timedelta(days=1830)
+A_DAY = timedelta(days=1)
+WINDOWS: Mapping[str, timedelta] = MappingProxyType({"24h": A_DAY, "7d": WEEK, "30d": MONTH})
+"""The windows of which percentiles are told at once."""
 
 
 class Histories:
@@ -34,8 +47,13 @@ class Histories:
         _check_window(since, until, points=points, days=days)
         seen, now = self._store.observations, self._clock.now()
         uptime = await seen.uptime(scope, id, since, min(until, max(now, since)))
-        latency = await seen.percentiles(scope, id, since, until)
-        buckets = await seen.series(scope, id, since, until, points)
+        # One point is no chart: whoever asks for it wants the days.
+        is_chart = points > 1
+        if is_chart:
+            latency = await seen.latency(scope, id, since, until)
+        else:
+            latency = Latency(await seen.percentiles(scope, id, since, until))
+        buckets = await seen.series(scope, id, since, until, points, with_phases=is_chart)
         bars = await seen.days(scope, id, days=days, now=now) if days else []
         return HistoryView(
             monitor_id=id,
@@ -43,11 +61,41 @@ class Histories:
             until=until,
             uptime=uptime.ratio,
             down_s=uptime.seconds.get(State.DOWN, 0.0),
-            p50_ms=latency.p50_ms,
-            p95_ms=latency.p95_ms,
-            p99_ms=latency.p99_ms,
+            p50_ms=latency.total.p50_ms,
+            p95_ms=latency.total.p95_ms,
+            p99_ms=latency.total.p99_ms,
+            phases=_phases(latency.phases),
             points=tuple([_point(bucket) for bucket in buckets]),
             days=tuple([_day(bar) for bar in bars]),
+        )
+
+    async def latency(self, scope: Scope, monitor: Monitor) -> LatencyView:
+        """Percentiles of the last 24 hours, 7 and 30 days, and what is usual, as it is held against runs from now on."""
+        require(scope, Grant.READ)
+        seen, now = self._store.observations, self._clock.now()
+        found = await seen.latencies(scope, monitor.id, until=now, spans=tuple(WINDOWS.values()))
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        past = await seen.slices(
+            scope,
+            [monitor.id],
+            since=hour - MONTH,
+            until=hour,
+            by_hour=is_young(monitor.created_at, hour),
+        )
+        usual = baseline_of(past[monitor.id], until=hour)
+        factor = monitor.policy.latency_factor
+        return LatencyView(
+            monitor_id=monitor.id,
+            windows=tuple(
+                [
+                    LatencyWindow(window=name, total=_shown(one.total), phases=_phases(one.phases))
+                    for name, one in zip(WINDOWS, found, strict=True)
+                ]
+            ),
+            baseline_p95_ms=usual.p95_ms if usual else None,
+            baseline_runs=usual.runs if usual else 0,
+            baseline_days=usual.days if usual else 0,
+            limit_ms=limit_ms(usual.p95_ms, factor) if usual and factor else None,
         )
 
     async def runs(
@@ -97,6 +145,17 @@ def _point(bucket: Bucket) -> SeriesPoint:
         p95_ms=bucket.latency.p95_ms,
         p99_ms=bucket.latency.p99_ms,
         phases_ms=bucket.phases_ms,
+        phases=_phases(bucket.phases),
+    )
+
+
+def _phases(found: Mapping[str, Percentiles]) -> Mapping[str, PercentilesView]:
+    return {name: _shown(each) for name, each in found.items()}
+
+
+def _shown(found: Percentiles) -> PercentilesView:
+    return PercentilesView(
+        count=found.count, p50_ms=found.p50_ms, p95_ms=found.p95_ms, p99_ms=found.p99_ms
     )
 
 

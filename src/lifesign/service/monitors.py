@@ -18,7 +18,14 @@ from lifesign.service.monitor_views import MonitorViews
 from lifesign.service.news import News
 from lifesign.service.pings import PingAddresses
 from lifesign.service.sightings import Sightings
-from lifesign.service.views import CertificateView, HeartbeatView, HistoryView, MonitorView, RunView
+from lifesign.service.views import (
+    CertificateView,
+    HeartbeatView,
+    HistoryView,
+    LatencyView,
+    MonitorView,
+    RunView,
+)
 from lifesign.store import Store
 from lifesign.store.values import MonitorQuery, MonitorRow
 
@@ -215,6 +222,10 @@ class Monitors:
         return await self._histories.history(
             scope, monitor.id, since=since, until=until, points=points, days=days
         )
+
+    async def latency(self, scope: Scope, id: str) -> LatencyView:
+        """Percentiles of 24 hours, 7 and 30 days, and what is usual. Raises NotFoundError."""
+        return await self._histories.latency(scope, await self._readable(scope, id))
 
     async def runs(
         self,

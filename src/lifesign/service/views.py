@@ -67,8 +67,21 @@ class MonitorView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PercentilesView:
+    """How long something took, over so many good runs, in milliseconds; None of no run."""
+
+    count: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesPoint:
-    """One bucket of a response-time chart. Percentiles come from mergeable histograms; gaps have count 0."""
+    """One bucket of a response-time chart. Percentiles come from mergeable histograms; gaps have count 0.
+
+    `phases_ms` are means and add up to the whole; `phases` are percentiles, which do not.
+    """
 
     at: datetime
     count: int
@@ -80,6 +93,7 @@ class SeriesPoint:
     p95_ms: float | None
     p99_ms: float | None
     phases_ms: Mapping[str, float]
+    phases: Mapping[str, PercentilesView] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +123,33 @@ class HistoryView:
     p99_ms: float | None
     points: tuple[SeriesPoint, ...]
     days: tuple[DayView, ...]
+    phases: Mapping[str, PercentilesView] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyWindow:
+    """How long good runs took over a window (`24h`, `7d`, `30d`): as a whole, and each phase."""
+
+    window: str
+    total: PercentilesView
+    phases: Mapping[str, PercentilesView]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyView:
+    """What is usual of a monitor and what would be told as slow.
+
+    `baseline_p95_ms` is the p95 of `baseline_runs` runs over `baseline_days` days (7, or 30 once they exist), None while
+    too little is known. A p95 above `limit_ms` for three periods is told; None when there is no baseline or the
+    monitor's policy turns it off.
+    """
+
+    monitor_id: str
+    windows: tuple[LatencyWindow, ...]
+    baseline_p95_ms: float | None
+    baseline_runs: int
+    baseline_days: int
+    limit_ms: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,7 +73,14 @@ class History(Repository):
             return await newest_runs(connection, scope, monitor_ids)
 
     async def series(
-        self, scope: Scope, monitor_id: str, since: datetime, until: datetime, points: int
+        self,
+        scope: Scope,
+        monitor_id: str,
+        since: datetime,
+        until: datetime,
+        points: int,
+        *,
+        with_phases: bool = True,
     ) -> list[Bucket]:
         """A window in about `points` equal steps, empty ones included.
 
@@ -84,7 +91,12 @@ class History(Repository):
         end_ms = to_ms(until)
         async with self._database.read() as connection:
             parts = await parts_over(
-                connection, scope, [monitor_id], (first_ms, end_ms), coarsest=coarsest
+                connection,
+                scope,
+                [monitor_id],
+                (first_ms, end_ms),
+                coarsest=coarsest,
+                with_phases=with_phases,
             )
         folded = fold_by(parts, lambda part: (part.start_ms - first_ms) // width_ms)
         steps = -(-(end_ms - first_ms) // width_ms)
