@@ -298,6 +298,13 @@ def test_a_canary_of_one_call_needs_no_steps() -> None:
         ({"steps": [{"tool": "a", "poll": {"within": "3s"}}]}, "needs an expectation"),
         ({"steps": [{"tool": "a", "arguments": {"x": "${later}"}}]}, "step 1 uses"),
         ({"steps": [{"tool": "a", "oops": 1}]}, "oops"),
+        ({"steps": [{"tool": "a", "arguments": {"x": "\ud800"}}]}, "whole characters"),
+        ({"steps": [{"tool": "a", "arguments": {"x": float("nan")}}]}, "no NaN"),
+        ({"steps": [{"tool": "a", "arguments": {"x": "y" * 70_000}}]}, "64 KiB"),
+        (
+            {"steps": [{"tool": "a", "expect": ["text == b"], "poll": {"within": "30s"}}]},
+            "step 1 polls for up to 30s, and the canary has 10s in all",
+        ),
     ],
 )
 def test_a_canary_that_cannot_work_is_refused(told: dict[str, Any], what: str) -> None:
@@ -347,6 +354,10 @@ def test_a_file_of_canaries_is_read() -> None:
             "canaries:\n  - name: a\n    steps:\n      - tool: b\n        expect:\n          - txt == 1\n",
             "c.yaml:6:13: canaries[0].steps[0].expect[0]",
         ),
+        (
+            "canaries:\n  - name: a\n    tool: b\n    expect:\n      - txt == 1\n",
+            "c.yaml:5:9: canaries[0].steps[0].expect[0]",
+        ),
         ("canaries: [\n", "c.yaml:2:1"),
         ("canaries: []\n", "c.yaml:1:1: canaries"),
         ("- a\n", "c.yaml:1:1"),
@@ -363,6 +374,21 @@ def test_what_is_wrong_in_a_file_is_told_with_its_place(text: str, told: str) ->
         read_canaries(text, source="c.yaml")
 
     assert told.lower() in str(refused.value).lower()
+
+
+YAML_WORDS = st.sampled_from(
+    ["canaries:", "\n  - ", "name: a", "tool: b", "\n    ", "steps:", "[", "]", "{", "}", ": ", "expect", "take", "&a",
+     "*a", "<<: *a", "5m", "every", "poll", "'", "text == 1", "arguments", "${run}", "~", "warn: x"]
+)  # fmt: skip
+
+
+@given(st.lists(YAML_WORDS, max_size=14).map("".join) | st.text(max_size=40))
+def test_any_text_is_canaries_or_refused_with_a_reason(text: str) -> None:
+    try:
+        told: tuple[object, ...] = read_canaries(text)
+    except ConfigError as refused:
+        told = refused.findings
+    assert told
 
 
 PAGE = Path(__file__).parents[3] / "docs" / "canaries.md"

@@ -29,11 +29,12 @@ class Looks:
         self.within = within
         self.memory: dict[str, object] = {}
         self.sheet = Sheet()
+        self.net = Net.open()
 
     async def look(self, *urls: HealthURL) -> Failure | None:
         self.sheet = Sheet()
         deadline = asyncio.get_running_loop().time() + self.within
-        ctx = ProbeContext(Net.open(), self.clock, deadline, memory=self.memory)
+        ctx = ProbeContext(self.net, self.clock, deadline, memory=self.memory)
         return await check_health(urls, self.sheet, ctx)
 
     @property
@@ -275,6 +276,17 @@ async def test_the_weight_says_what_trouble_does(weight: str, level: Level) -> N
 
     assert failure is None
     assert [(level, "status")] == looks.findings
+
+
+async def test_the_fence_stands_before_health_urls_too() -> None:
+    async with FaultyMCP() as server:
+        looks = Looks()
+        looks.net = Net.open(mode="public")
+        failure = await looks.look(health_url(server))
+
+        assert failure is not None
+        assert "egress/blocked_address" in failure.message
+        assert server.connections == 0
 
 
 async def test_urls_are_asked_at_the_same_time() -> None:

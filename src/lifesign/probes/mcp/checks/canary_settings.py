@@ -1,5 +1,6 @@
 """What an owner says of a canary: calls with known arguments, and what must be true of their results."""
 
+import json
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -9,12 +10,14 @@ from lifesign.config.problems import nearest
 from lifesign.config.types import ConditionText, Duration
 from lifesign.core.condition import Condition, ConditionError, compile_condition
 from lifesign.core.jsonpath import PathError, compile_path
+from lifesign.core.units import format_duration
 from lifesign.probes.mcp.checks.periodic import Weight
 from lifesign.probes.mcp.checks.placeholders import NAME, names_in
 
 MAX_STEPS = 20
 MAX_EXPECTATIONS = 30
 MAX_CONCURRENCY = 50
+MAX_ARGUMENTS = 64 * 1024
 
 SUBJECTS = (
     "is_error", "text", "content.count", "content.type", "content.mime", "content.bytes",
@@ -66,6 +69,17 @@ def _checked_source(text: str) -> str:
     return text
 
 
+def _checked_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
+    """What can be sent: JSON, which has no NaN and no half surrogate pairs, and not too much of it."""
+    try:
+        written = json.dumps(arguments, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise ValueError("arguments are JSON: no NaN, no infinity, and whole characters") from None
+    if len(written) > MAX_ARGUMENTS:
+        raise ValueError(f"arguments have at most {MAX_ARGUMENTS >> 10} KiB of JSON")
+    return arguments
+
+
 Name = Annotated[
     str,
     Field(
@@ -105,7 +119,7 @@ class Step(BaseModel):
         title="Tool",
         description="The name of the tool, as it is listed.",
     )
-    arguments: dict[str, JsonValue] = Field(
+    arguments: Annotated[dict[str, JsonValue], AfterValidator(_checked_arguments)] = Field(
         default_factory=dict,
         title="Arguments",
         description="What the tool is given; `${name}` stands for what an earlier step took.",
@@ -210,4 +224,9 @@ class Canary(BaseModel):
                         f"step {number} uses ${{{name}}}, which no step before it takes"
                     )
             taken |= set(step.take)
+            if step.poll is not None and step.poll.within > self.timeout:
+                whole, asked = format_duration(self.timeout), format_duration(step.poll.within)
+                raise ValueError(
+                    f"step {number} polls for up to {asked}, and the canary has {whole} in all; raise `timeout`"
+                )
         return self

@@ -28,6 +28,7 @@ from lifesign.net.http import HTTPConnection, Request, Response, parse_url
 from lifesign.net.tls import TLSOptions
 from lifesign.probes.mcp.checks.health_body import Said, read_body
 from lifesign.probes.mcp.checks.health_settings import HealthURL
+from lifesign.probes.mcp.checks.outcome import on_one_line
 from lifesign.probes.mcp.checks.periodic import Shelf, Told, Trouble, tell, worst_first
 from lifesign.probes.mcp.client.answers import Answer, Exchange
 from lifesign.probes.mcp.sheet import Sheet, failed
@@ -146,7 +147,11 @@ class _Answered:
         status = self.response.status
         is_expected = self.url.expects(status)
         state = self.said.state if self.url.judge_body else State.UNKNOWN
-        word = f"says `{self.said.word}`" if self.said.word else "has parts that are not well"
+        word = (
+            f"says `{on_one_line(self.said.word)}`"
+            if self.said.word
+            else "has parts that are not well"
+        )
         if state is State.DOWN:
             return self._trouble(Level.FAIL, "body_down", f"{word} (HTTP {status}){self._ill()}")
         if state is State.DEGRADED and (is_expected or status >= 500):
@@ -175,7 +180,7 @@ class _Answered:
         if not self.url.judge_body or not self.url.expects(self.response.status):
             return None
         if self.said.state is State.UP and self.said.ill:
-            what = f"says `{self.said.word}` as a whole{self._ill()}"
+            what = f"says `{on_one_line(self.said.word)}` as a whole{self._ill()}"
             return self._trouble(Level.INFO, "body_degraded", what)
         is_page = (self.response.header("content-type") or "").lower().startswith("text/html")
         if is_page and self.said.state is State.UNKNOWN and not self.url.conditions:
@@ -190,8 +195,7 @@ class _Answered:
             check = condition.hold(seen, self.now)
             if not check.holds:
                 code = "stale" if condition.asks_age else "threshold"
-                found = check.found.replace("\n", " ")
-                what = f"should hold `{check.text}`, and found was {found}"
+                what = f"should hold `{check.text}`, and found was {on_one_line(check.found)}"
                 troubles.append(self._trouble(check.level, code, what))
         return troubles
 

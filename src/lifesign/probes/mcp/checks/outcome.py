@@ -188,5 +188,11 @@ def judge_result(result: CallResult, expected: Expected, now: datetime) -> tuple
 
 def _unmet(condition: Condition, check: Check) -> Objection:
     code = "stale_result" if condition.asks_age else "assertion_failed"
-    found = check.found.replace("\n", " ")
-    return Objection(check.level, code, f"expected `{check.text}` and found {found}")
+    return Objection(
+        check.level, code, f"expected `{check.text}` and found {on_one_line(check.found)}"
+    )
+
+
+def on_one_line(found: str) -> str:
+    """Text of a stranger's, as it may stand in a sentence: without line breaks and what steers terminals."""
+    return "".join(character if character.isprintable() else " " for character in found)
