@@ -16,6 +16,7 @@ from lifesign.probes.mcp.client.process import inherited
 from lifesign.probes.mcp.client.stdio import Launch, StdioLines, counted
 from lifesign.probes.mcp.client.wire import Era
 from lifesign.probes.mcp.examine import Examined, examine, note_greeting
+from lifesign.probes.mcp.run import LADDER as OVER_HTTP
 from lifesign.probes.mcp.sheet import Sheet, failed
 from lifesign.probes.mcp.stdio_settings import StdioFacts, StdioSettings, target
 from lifesign.probes.registry import ProbeContext, probe
@@ -23,9 +24,7 @@ from lifesign.probes.registry import ProbeContext, probe
 FAREWELL_S = 3.0
 """At most this much of the time is kept for ending the program; servers that heed the protocol need milliseconds."""
 
-LADDER = (
-    "spawn", "discover", "initialize", "jsonrpc", "version", "initialized", "tools_list", "shape", "tools_call",
-)  # fmt: skip
+LADDER = ("spawn", *(rung for rung in OVER_HTTP if rung not in {"dns", "tcp", "tls", "http"}))
 
 _SHORT = 4
 """A secret shorter than this is not searched for in evidence: it would blot out ordinary words."""
