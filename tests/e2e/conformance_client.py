@@ -98,18 +98,19 @@ async def visit_server(url: str, deadline: float) -> None:
 
 
 async def sign_in(url: str, deadline: float) -> None:
-    """The whole probe, which looks for a way in as its settings say."""
-    told = context()
-    kind = load_kinds()["mcp"]
-    settings: dict[str, Any] = {"url": url}
-    if "client_secret" in told:
-        settings["oauth"] = {
-            "client_id": told["client_id"],
-            "client_secret": told["client_secret"],
-        }
-    ctx = ProbeContext(Net.open(), SystemClock(), deadline)
-    observation = await observe(kind, kind.settings.model_validate(settings), ctx)
-    sys.stdout.write(f"{observation}\n")
+    """The whole probe: without a credential, when it looks how one would get in; then as a client with a secret.
+
+    Raises `NetError` with what stops the second. A server that leads its clients astray must never get to see the secret.
+    """
+    told = {"client_id": "a-client", "client_secret": "a-secret"} | dict(context())
+    client = {name: told[name] for name in ("client_id", "client_secret")}
+    kind, failure, memory = load_kinds()["mcp"], None, {}
+    for credential in ({}, {"oauth": client}):
+        settings = kind.settings.model_validate({"url": url, **credential})
+        ctx = ProbeContext(Net.open(), SystemClock(), deadline, memory=memory)
+        failure = (await observe(kind, settings, ctx)).failure
+    if failure is not None:
+        raise NetError(failure)
 
 
 async def main(url: str) -> int:
