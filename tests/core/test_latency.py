@@ -25,6 +25,7 @@ from lifesign.core.latency import (
     limit_ms,
     past_until,
     release_in_force,
+    with_phase,
 )
 from lifesign.core.model import Reason, Severity
 from lifesign.core.rollup import RELATIVE_ERROR, Histogram
@@ -259,3 +260,14 @@ def test_slow_periods_go_before_growth_and_good_ones_leave_it():
 def test_the_limit_is_the_higher_of_factor_and_floor():
     assert limit_ms(10, 3) == 60
     assert limit_ms(100, 3) == 300
+
+
+def test_the_phase_that_grew_most_is_named():
+    told = _judged(400, 400, 400)[-1].concern
+    assert told is not None
+
+    named = with_phase(told, {"dns": 30, "tls": 310, "new": 900}, {"dns": 1, "tls": 20})
+
+    assert named.failure.message.endswith("The phase tls grew most: 310 ms, usually 20 ms.")
+    assert with_phase(told, {"dns": 1}, {"dns": 2}) is told
+    assert with_phase(told, {}, {}) is told

@@ -58,7 +58,7 @@ class Bench:
 
 
 def _run(at: datetime, ms: float, *, id: str = "m1", state: State = State.UP) -> Run:
-    seen = Observation(facts={"latency_ms": ms}, phases_ms={"tcp": ms})
+    seen = Observation(facts={"latency_ms": ms}, phases_ms={"dns": ms / 10, "tcp": ms * 0.9})
     return Run(id, at, seen, Outcome(state), started_at=at, duration_ms=ms)
 
 
@@ -125,6 +125,7 @@ async def test_three_slow_periods_fire_an_alert_and_three_good_ones_resolve_it(s
     assert fired.failure is not None
     assert fired.failure.code == "p95_over_baseline"
     assert "7 days" in fired.failure.message
+    assert "phase tcp" in fired.failure.message
     assert ended is None
     assert [each.state for each in told.items] == [AlertState.RESOLVED]
 

@@ -9,7 +9,7 @@
 Which run is left out as a cold start is decided by `is_left_out`, before a period is made.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -263,6 +263,19 @@ def _week(slices: Sequence[Slice], until: datetime) -> tuple[float, int] | None:
     return _usual([each for each in slices if until - WEEK <= each.start and each.end <= until])
 
 
+def with_phase(
+    concern: Concern, now_ms: Mapping[str, float], usual_ms: Mapping[str, float]
+) -> Concern:
+    """The concern with the phase that grew most, given the p95 of each phase now and usually."""
+    growth = {name: ms - usual_ms[name] for name, ms in now_ms.items() if name in usual_ms}
+    name = max(growth, key=lambda each: growth[each], default="")
+    if not name or growth[name] <= 0:
+        return concern
+    failure = concern.failure
+    grew = f" The phase {name} grew most: {_ms(now_ms[name])}, usually {_ms(usual_ms[name])}."
+    return replace(concern, failure=replace(failure, message=failure.message + grew))
+
+
 def _slow(pace: Pace, period: Period, yardstick: Yardstick, most: Severity) -> Concern:
     usual, p95 = yardstick.baseline, period.p95_ms
     ratio = p95 / usual.p95_ms if usual.p95_ms else 0.0
@@ -277,7 +290,7 @@ def _slow(pace: Pace, period: Period, yardstick: Yardstick, most: Severity) -> C
     else:
         code, than = OVER_BASELINE, f"usual is {_ms(usual.p95_ms)}"
         title = f"slow (p95 {_ms(p95)}, {ratio:.1f} times the usual)"
-        remedy = "See in the chart which phase grew: it tells whether the network, TLS or the server is slow."
+        remedy = "See in the chart when it began and which phase grew: the network, TLS or the server itself."
     message = f"{seen}; {than} ({usual.runs} runs of {usual.days} days)."
     return _concern(code, title, message, remedy, min(Severity.MEDIUM, most, key=_rank))
 

@@ -11,7 +11,8 @@ A restart forgets which periods were slow, never what is told: an open alert is 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Final
@@ -24,30 +25,30 @@ from lifesign.core.drift.values import Release
 from lifesign.core.errors import StorageError
 from lifesign.core.latency import (
     NEW_NORMAL,
-    READ_BACK,
     REGRESSION,
     RELEASE_FACTOR,
     SLOW_BURN,
     TOPIC,
+    WEEK,
     Baseline,
     Pace,
     Period,
     Slice,
     Yardstick,
     baseline_of,
-    is_young,
     judge_growth,
     judge_latency,
     limit_ms,
     past_until,
     release_in_force,
+    with_phase,
 )
 from lifesign.core.messages import Alert
 from lifesign.core.model import Failure, Monitor, Run
-from lifesign.core.scope import system_scope
 from lifesign.engine.fold import Fold
 from lifesign.engine.gauges import Gauges
 from lifesign.engine.laps import Lap
+from lifesign.engine.pasts import Pasts, Wanted
 from lifesign.engine.watch import Memory
 from lifesign.store import Store
 
@@ -67,8 +68,6 @@ RELEASES_BACK: Final = NEW_NORMAL + timedelta(days=1)
 
 Settle = Callable[[Callable[[Fold], None]], Awaitable[None]]
 """How the judge lets somebody fill a batch, commits it and tells it."""
-_Wanted = tuple[Monitor, datetime]
-"""A monitor whose past is wanted, and until when."""
 
 _log = structlog.get_logger(__name__)
 
@@ -82,7 +81,7 @@ class _Case:
     baseline: Baseline | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Saying:
     """What is to be told of a monitor from now on."""
 
@@ -102,6 +101,7 @@ class Tempo:
         self._gauges = gauges
         self._memory = memory
         self._settle = settle
+        self._pasts = Pasts(store)
         self._laps: dict[str, bytes] = {}
         self._cases: dict[str, _Case] = {}
         self._waiting: dict[str, list[Period]] = {}
@@ -199,7 +199,7 @@ class Tempo:
     async def _judge(self) -> int:
         """Judge what waits; the number of monitors whose past was read for it."""
         ready: list[tuple[Monitor, _Case]] = []
-        wanted: list[_Wanted] = []
+        wanted: list[Wanted] = []
         for monitor_id in list(islice(self._waiting, MOST_JUDGED)):
             monitor = self._judged(monitor_id)
             if monitor is None:
@@ -212,12 +212,29 @@ class Tempo:
                     continue
                 wanted.append((monitor, until))
             ready.append((monitor, case))
-        pasts = await self._pasts(wanted)
+        pasts = await self._pasts.slices(wanted)
         for monitor, until in wanted:
             case = next(each for mine, each in ready if mine is monitor)
             case.until, case.baseline = until, baseline_of(pasts[monitor.id], until=until)
-        await self._say([each for one in ready for each in self._judge_one(*one)])
+        said = [each for one in ready for each in self._judge_one(*one)]
+        for each in [each for each in said if each.concern is not None][:MOST_READ]:
+            # When many become slow at once, the others are told without their phase.
+            await self._name_phase(each)
+        await self._say(said)
         return len(wanted)
+
+    async def _name_phase(self, saying: _Saying) -> None:
+        """Find out which phase grew, where that can be read: it is told without as well."""
+        case, watched = self._cases[saying.monitor_id], self._memory.watched.get(saying.monitor_id)
+        since = case.pace.since
+        if saying.concern is None or watched is None or since is None or case.until is None:
+            return
+        with suppress(StorageError):
+            read = self._pasts.phases_p95_ms
+            now = await read(watched.monitor, since, saying.at)
+            usual = await read(watched.monitor, case.until - WEEK, case.until)
+            saying.concern = with_phase(saying.concern, now, usual)
+            case.pace = replace(case.pace, concern=saying.concern)
 
     def _case_of_alert(self, monitor: Monitor) -> _Case:
         """A new case; where an alert is open from before a restart, it goes on from there."""
@@ -272,7 +289,7 @@ class Tempo:
         hour = now.replace(minute=0, second=0, microsecond=0)
         chosen = list(islice(self._unread, max(0, most)))
         monitors = [each for each in map(self._judged, chosen) if each is not None]
-        pasts = await self._pasts([(monitor, hour) for monitor in monitors])
+        pasts = await self._pasts.slices([(monitor, hour) for monitor in monitors])
         for monitor_id in chosen:
             del self._unread[monitor_id]
         sayings: list[_Saying] = []
@@ -295,23 +312,6 @@ class Tempo:
         if case.pace.concern is not before:
             self._cases[monitor.id] = case
             yield _Saying(monitor.id, case.pace.concern, self._clock.now())
-
-    async def _pasts(self, wanted: Sequence[_Wanted]) -> Mapping[str, Sequence[Slice]]:
-        """The past of each of these monitors: days, and hours of those that are young."""
-        groups: dict[tuple[str, bool], list[_Wanted]] = {}
-        for monitor, until in wanted:
-            by_hour = is_young(monitor.created_at, until)
-            groups.setdefault((monitor.tenant, by_hour), []).append((monitor, until))
-        found: dict[str, Sequence[Slice]] = {}
-        for (tenant, by_hour), group in groups.items():
-            found |= await self._store.observations.slices(
-                system_scope("engine", tenant),
-                [monitor.id for monitor, _ in group],
-                since=min(until for _, until in group) - READ_BACK,
-                until=max(until for _, until in group),
-                by_hour=by_hour,
-            )
-        return found
 
     async def _say(self, sayings: Sequence[_Saying]) -> None:
         """Raise and end concerns, all in one batch."""
