@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from lifesign.clock import Clock, FakeClock, SystemClock
 from lifesign.core.model import Failure, Level, State
 from lifesign.net import Net
+from lifesign.probes.mcp import MCPSettings, watch
 from lifesign.probes.mcp.checks.health import MAX_BODY, check_health
 from lifesign.probes.mcp.checks.health_body import read_body
 from lifesign.probes.mcp.checks.health_settings import HealthURL
@@ -295,6 +297,7 @@ async def test_urls_are_asked_at_the_same_time() -> None:
     def by_path(call: Call) -> Answer:
         return Answer(is_silent=True) if "slow" in call.path else as_json({"status": "ok"})
 
+    started = time.perf_counter()
     async with FaultyMCP(health=by_path) as server:
         base = server.url.replace("/mcp", "/health")
         names = ("a", "slow1", "slow2", "slow3", "b")
@@ -316,7 +319,25 @@ async def test_urls_are_asked_at_the_same_time() -> None:
         "down",
         "up",
     ]
-    assert looks.sheet.phases["health_url"] < 1000
+    assert time.perf_counter() - started < 1
+
+
+@pytest.mark.parametrize("fault", ["", "initialize/hang", "tools_list/error"])
+async def test_health_urls_are_asked_beside_the_probe_however_far_that_gets(fault: str) -> None:
+    """A hanging handshake takes all the time there is, and the health URL is still heard."""
+    async with FaultyMCP(fault, health=as_json({"status": "down"}, 503)) as server:
+        settings = MCPSettings.model_validate(
+            {"url": server.url, "era": "legacy", "health": [health_url(server).model_dump()]}
+        )
+        deadline = asyncio.get_running_loop().time() + 0.6
+        observation = await watch(settings, ProbeContext(Net.open(), SystemClock(), deadline))
+
+    assert observation.failure is not None
+    assert observation.facts["health.api.state"] == "down"
+    seen = f"{observation.failure.layer}/{observation.failure.code}"
+    assert seen == (fault or "health_url/body_down")
+    beside = [found.code for found in observation.findings if found.layer == "health_url"]
+    assert beside == (["body_down"] if fault else [])
 
 
 async def test_a_url_keeps_its_period_unless_it_is_not_well() -> None:

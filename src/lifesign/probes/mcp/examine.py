@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from lifesign.core.model import Failure, Surface
 from lifesign.net.failures import NetError
 from lifesign.probes.mcp.checks.canary import OpenVisit, is_any_due, run_canaries
-from lifesign.probes.mcp.checks.health import check_health
 from lifesign.probes.mcp.checks.lists import Listing
 from lifesign.probes.mcp.checks.primitives import check_primitives
 from lifesign.probes.mcp.checks.shapes import Tool, ToolList, read_tools
@@ -79,11 +78,7 @@ async def _try_out(
         prompt=settings.prompt,
         completion=settings.completion,
     )
-    failure = failure or found
-    if settings.health:
-        found = await check_health(settings.health, sheet, ctx)
-        failure = failure or found
-    return failure
+    return failure or found
 
 
 def _by_name(listing: Listing | None) -> Mapping[str, Tool]:

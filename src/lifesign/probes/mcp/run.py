@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from lifesign.core.model import Failure, Level, Observation
 from lifesign.net.facts import tls_facts
 from lifesign.net.failures import NetError
+from lifesign.probes.mcp.checks.health import with_health
 from lifesign.probes.mcp.checks.truth import check_session
 from lifesign.probes.mcp.client.answers import AnswerError
 from lifesign.probes.mcp.client.credentials import Headers
@@ -51,14 +52,14 @@ LADDER = (
 )
 async def watch(settings: MCPSettings, ctx: ProbeContext) -> Observation:
     """Do as a client does, and say how far it got."""
-    patience = Patience.of(ctx)
-    if patience.failure is not None:
-        return Observation(failure=patience.failure)
     plan = ctx.memory.get("mcp.plan")
     if not isinstance(plan, Plan) or plan.settings is not settings:
         plan = ctx.memory["mcp.plan"] = Plan.of(settings)
-    sheet = Sheet()
-    return await _Run(plan, ctx, sheet).observe()
+    patience = Patience.of(ctx)
+    if patience.failure is not None:
+        # The end of our credential comes nearer all the same.
+        return Observation(plan.credentials.facts(ctx), failure=patience.failure)
+    return await with_health(settings.health, ctx, _Run(plan, ctx, Sheet()).observe())
 
 
 @dataclass(slots=True)

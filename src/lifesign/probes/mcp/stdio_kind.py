@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from lifesign.core.model import Failure, Level, Observation
 from lifesign.net.failures import NetError
+from lifesign.probes.mcp.checks.health import with_health
 from lifesign.probes.mcp.client.eras import Dialect, Wanted, arrive
 from lifesign.probes.mcp.client.process import inherited
 from lifesign.probes.mcp.client.stdio import Launch, StdioLines, counted
@@ -75,6 +76,11 @@ async def watch_stdio(settings: StdioSettings, ctx: ProbeContext) -> Observation
     plan = ctx.memory.get("mcp.stdio_plan")
     if not isinstance(plan, _Plan) or plan.settings is not settings:
         plan = ctx.memory["mcp.stdio_plan"] = _Plan.of(settings)
+    return await with_health(settings.health, ctx, _observe(plan, ctx))
+
+
+async def _observe(plan: _Plan, ctx: ProbeContext) -> Observation:
+    """Start the program, go as far as it goes, and end it."""
     sheet = Sheet()
     lines = StdioLines(
         plan.launch, deadline=_talk_until(ctx), over=ctx.deadline, phases=sheet.phases

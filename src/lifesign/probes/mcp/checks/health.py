@@ -15,13 +15,13 @@ conditions, each with its level (`threshold`, or `stale` for an age). What all t
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from lifesign import __version__
 from lifesign.core.jsonpath import MISSING
-from lifesign.core.model import Failure, Level, Observation, State
+from lifesign.core.model import Failure, Finding, Level, Observation, State
 from lifesign.net.access import Net
 from lifesign.net.failures import NetError
 from lifesign.net.http import HTTPConnection, Request, Response, parse_url
@@ -48,12 +48,12 @@ async def check_health(
     """Ask those that are due, at the same time, and tell the last word of the others.
 
     Returns the first failure that weighs `fails`; the others become findings. Facts are `health.<name>.state`,
-    `status`, `said`, `duration_ms`, `checked_at` and `components.<part>`; the phase `health_url` is the time until
-    the last answer. Redirects are answers, and no more than 256 KiB of a body are read.
+    `status`, `said`, `duration_ms`, `checked_at` and `components.<part>`. Redirects are answers, and no more than
+    256 KiB of a body are read.
     """
     shelf = Shelf.of(ctx.memory, "health")
     shelf.forget_others([url.name for url in urls])
-    now_s, started = ctx.clock.monotonic(), time.perf_counter()
+    now_s = ctx.clock.monotonic()
     due = [
         url
         for url in urls
@@ -64,14 +64,37 @@ async def check_health(
         looks = [(url, group.create_task(_look(url, ctx, room))) for url in due]
     for url, look in looks:
         shelf.keep(url.name, url, look.result(), now_s=now_s)
-    if due:
-        sheet.phases["health_url"] = (time.perf_counter() - started) * 1000
     failure: Failure | None = None
     for url in urls:
         last = shelf.last(url.name, url) or Told()
         found = tell(last, sheet, prefix=f"health.{url.name}", weight=url.weight)
         failure = failure or found
     return failure
+
+
+async def with_health(
+    urls: Sequence[HealthURL], ctx: ProbeContext, seen: Coroutine[object, object, Observation]
+) -> Observation:
+    """What a probe sees, with its health URLs asked meanwhile: just when a server fails, they know which part of it.
+
+    The probe's own failure comes first; a health URL's stands beside it as a finding.
+    """
+    if not urls:
+        return await seen
+    sheet = Sheet()
+    async with asyncio.TaskGroup() as group:
+        asked = group.create_task(check_health(urls, sheet, ctx))
+        observation = await seen
+    failure = asked.result()
+    if failure is not None and observation.failure is not None:
+        told = (Level.FAIL, failure.layer, failure.code, failure.message, failure.remedy)
+        sheet.findings.insert(0, Finding(*told))
+    return replace(
+        observation,
+        facts={**observation.facts, **sheet.facts},
+        failure=observation.failure or failure,
+        findings=(*observation.findings, *sheet.findings),
+    )
 
 
 async def _look(url: HealthURL, ctx: ProbeContext, room: asyncio.Semaphore) -> Told:
