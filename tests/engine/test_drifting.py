@@ -233,6 +233,34 @@ async def test_each_audience_has_a_baseline_of_its_own(tmp_path: Path) -> None:
         assert await alerts(store) == []
 
 
+async def test_drift_that_another_credential_left_behind_is_settled(tmp_path: Path) -> None:
+    stage, theirs = Publisher(), published("search", "admin", audience="cred")
+    async with opened(tmp_path) as store, publishing(store, stage) as workshop:
+        await feed(workshop, ONE, ONE, theirs)
+
+        assert [line.accepted_by for line in await timeline(store)] == ["superseded"]
+        assert [state for _, state in await alerts(store)] == [AlertState.RESOLVED]
+
+
+async def test_drift_whose_documents_were_not_at_hand_is_told_all_the_same(tmp_path: Path) -> None:
+    stage = Publisher()
+    async with opened(tmp_path) as store, publishing(store, stage) as workshop:
+        await feed(workshop, THREE, THREE)
+        (watched,) = await store.monitors.all_active()
+        # The documents are read for a baseline that a person moves before the look is judged.
+        run = run_of(watched, replace(TWO, document=None))
+        await workshop.engine._judge.settle(lambda fold: fold.add_runs([run]))
+        before = await drift(store)
+        wanted = follow.accept(before, THREE.digest, at=later(), pinned=False)
+        await store.surfaces.rebase(SCOPE, [(before, wanted)], at=later(), by="ada")
+        await decided(workshop)
+        papers = Papers({TWO.digest: TWO.document or b""})
+        await workshop.engine._judge.settle(lambda fold: fold.add_runs([run]), papers)
+        await until(lambda: stage.heard, "somebody is told")
+
+        assert "fetch" in stage.heard[0].text or "delete" in stage.heard[0].text
+
+
 async def test_a_document_that_nobody_has_is_asked_for_again(tmp_path: Path) -> None:
     stage = Publisher()
     bare = replace(ONE, document=None)

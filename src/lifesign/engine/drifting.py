@@ -7,7 +7,7 @@ hands them in. A document that nobody has is asked for again, and until it is th
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from lifesign.core.alerting import Concern
@@ -28,6 +28,8 @@ from lifesign.engine.surfaces import (
 
 REVERTED = "reverted"
 """Who settled drift that went away because the baseline is published again."""
+SUPERSEDED = "superseded"
+"""Who settled drift that was seen with a credential that the monitor no longer has."""
 DIVERGENCE = "divergence"
 """The topic of regions that see different surfaces."""
 DIVERGED_FOR = timedelta(hours=2)
@@ -54,6 +56,8 @@ class SurfaceFold:
     candidates: dict[tuple[str, Place], tuple[str, bytes]] = field(default_factory=dict)
     asked_again: set[str] = field(default_factory=set)
     """Monitors whose probe must bring the document once more."""
+    untold: set[str] = field(default_factory=set)
+    """Monitors of whose drift could not be told, because a document was not at hand."""
 
     def follow(self, run: Run, surface: Surface, monitor: Monitor) -> None:
         """Follow what one run saw published."""
@@ -99,8 +103,22 @@ class SurfaceFold:
             region=run.region,
             at=run.started_at,
         )
+        for other in list(self._rows(monitor.id).values()):
+            if other.region == run.region and not other.pinned:
+                self._retire(monitor, other, at=run.started_at)
         self._keep(drift, at=run.started_at)
         self._write(drift)
+
+    def _retire(self, monitor: Monitor, drift: Drift, *, at: datetime) -> None:
+        """Nobody looks at it in this role any more: what nobody can see get better must not be told for ever.
+
+        A pinned one is left alone, for that is what people asked for.
+        """
+        if is_calm(drift, drift.current):
+            return
+        after = replace(drift, candidate="", recent=(), steady=0, unstable=False)
+        self._write(self._settled(after, by=SUPERSEDED, at=at) if drift.is_drifted else after)
+        self._tell(monitor, at)
 
     def _look(self, monitor: Monitor, before: Drift, digest: str, *, at: datetime) -> None:
         look = follow.look(before, digest, at=at)
@@ -189,6 +207,7 @@ class SurfaceFold:
             if drift.is_drifted:
                 changes = self.papers.changes(drift.baseline, drift.current)
             if changes is None:
+                self.untold.add(monitor.id)
                 return
             concern = follow.concern_of(drift, changes, severity=monitor.severity)
             if concern is not None:

@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 
 import structlog
 
-from lifesign.bus import Bus, Topic
+from lifesign.bus import Bus, Change, Topic
 from lifesign.clock import Clock
 from lifesign.core.batch import Event
 from lifesign.core.errors import StorageError
@@ -75,6 +75,12 @@ class Judge:
         async with self._one_at_a_time:
             fold, events = await self._decided(decide, papers or Papers())
         await self._make_known(fold, events)
+        for monitor_id in fold.surfaces.untold:
+            # Somebody moved the baseline since the documents were read: it is looked at again with the right ones.
+            watched = self._memory.watched.get(monitor_id)
+            if watched is not None:
+                tenant = watched.monitor.tenant
+                await self._bus.publish(Topic.CHANGES, Change("surface", monitor_id, tenant))
 
     async def take_up_surface(self, monitor_id: str, tenant: str) -> None:
         """Go on from what people decided about a monitor's surface. Raises StorageError when that cannot be read.
