@@ -164,13 +164,15 @@ class FaultyMCP:
         task = cast("asyncio.Task[None]", asyncio.current_task())
         self._connected.add(task)
         # A cancelled connection ends here: asyncio's streams would log the cancellation as an error.
-        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            await self._greet(reader, writer, number)
-        self._connected.discard(task)
-        if task.cancelling():
-            writer.transport.abort()
-        else:
-            writer.close()
+        try:
+            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                await self._greet(reader, writer, number)
+        finally:
+            self._connected.discard(task)
+            if task.cancelling():
+                writer.transport.abort()
+            else:
+                writer.close()
 
     async def _greet(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int
@@ -242,7 +244,8 @@ class FaultyMCP:
         if gate is not None and gate.is_guarded(call) and not gate.lets_in(call):
             return gate.refusal(call, self.base, self.url.removeprefix(self.base))
         self._dealt += 1
-        replica = self._replicas[(self._dealt - 1) % len(self._replicas)]
+        turn = call.connection if self.ways.is_sticky else self._dealt
+        replica = self._replicas[(turn - 1) % len(self._replicas)]
         return replica.answer(call, framing or Framing())
 
     def _beside(self, call: Call, gate: Gate | None) -> Answer:

@@ -37,8 +37,8 @@ class Ways:
     capabilities: what is declared; None for what the offer has.
     answers: what is said to a step instead of the faithful reply; the step `every` is each call to the endpoint.
     session: the id of the first session; empty for a server without sessions.
-    replicas: how many copies share the address; requests are dealt in turn. They know each other's sessions only if
-    `shares_sessions`.
+    replicas: how many copies share the address. Requests are dealt to them in turn, or connections if `is_sticky`; they
+    know each other's sessions only if `shares_sessions`.
     keepalive: after so many seconds of silence an open stream says that it is still there; None for never.
     """
 
@@ -53,6 +53,7 @@ class Ways:
     gate: Gate | None = None
     replicas: int = 1
     shares_sessions: bool = True
+    is_sticky: bool = False
     keepalive: float | None = 15.0
     arrival: Arrival = Arrival.SERVE
     answers: Mapping[str, Say] = field(default_factory=dict)

@@ -1,37 +1,15 @@
 """One test per code: the real probe against each switch of the shipped server sees that code and nothing else."""
 
-import asyncio
 import ssl
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import trustme
 
-from lifesign.clock import SystemClock
-from lifesign.core.model import Level, Observation
 from lifesign.net import Net
-from lifesign.probes.once import observe
-from lifesign.probes.registry import ProbeContext, load_kinds
-from lifesign.testing import CLIENT_ID, CLIENT_SECRET, FAULTS, OPEN_TOKEN, FaultyMCP, Where
-
-KINDS = load_kinds()
-
-WITHIN_S = 5.0
-SHORT_S = 0.8
-"""The deadline where something is not answered at all."""
-
-ALL = lambda _: {}  # noqa: E731 - the settings of a probe that is told nothing but the URL
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a probe must be told to see a fault, how long it may take, and how often it looks."""
-
-    settings: Callable[[FaultyMCP], dict[str, Any]] = ALL
-    within: float = WITHIN_S
-    times: int = 1
+from lifesign.probes.mcp.codes import CODES
+from lifesign.testing import CLIENT_ID, CLIENT_SECRET, EVERYTHING, OPEN_TOKEN, FaultyMCP, Where
+from servers.looks import SHORT_S, Look, look, said, switches
 
 
 def told(**settings: Any) -> Look:
@@ -107,27 +85,9 @@ LOOKS = {
 
 OVER_TLS = {"http/redirect_downgrade"}
 
-HOSTILE = {
-    "hostile/endless_body": "http/body_too_large",
-    "hostile/byte_a_second": "http/read_timeout",
-    "hostile/byte_a_second_events": "initialize/hang",
-    "hostile/endless_comments": "initialize/hang",
-    "hostile/endless_event": "http/body_too_large",
-    "hostile/silent_stream": "initialize/hang",
-    "hostile/gzip_bomb": "http/body_too_large",
-    "hostile/large_list": "http/body_too_large",
-    "hostile/many_tools": "tools_list/truncated",
-    "hostile/endless_pages": "tools_list/truncated",
-    "hostile/deep_schema": "jsonrpc/too_deep",
-    "hostile/recursive_schema": "ok",
-    "hostile/result_and_error": "jsonrpc/not_jsonrpc",
-    "hostile/id_reuse": "jsonrpc/id_mismatch",
-    "hostile/interim_flood": "http/bad_response",
-    "hostile/reset_after_head": "tcp/reset",
-    "hostile/unreadable_redirect": "http/moved_redirect",
-    "hostile/huge_header": "http/header_too_large",
-}
-"""What the probe says of a server that means harm."""
+ENDPOINT = [*switches(Where.ENDPOINT), *switches(Where.HEALTH)]
+ELSEWHERE = {"credential/expired", "stdio/not_allowed", "stdio/spawn_failed"}
+"""What no server can be at fault for; `test_codes_beyond` brings it about."""
 
 
 @pytest.fixture(scope="module")
@@ -146,31 +106,7 @@ def server_context(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-async def look(server: FaultyMCP, how: Look, net: Net, **more: Any) -> Observation:
-    """The last of so many looks at a server, by one monitor that remembers."""
-    settings = KINDS["mcp"].settings.model_validate(
-        {"url": server.url} | how.settings(server) | more
-    )
-    memory: dict[str, object] = {}
-    for _ in range(how.times):
-        deadline = asyncio.get_running_loop().time() + how.within
-        context = ProbeContext(net, SystemClock(), deadline, memory=memory)
-        observation = await observe(KINDS["mcp"], settings, context)
-    return observation
-
-
-def said(observation: Observation) -> list[str]:
-    """Every layer and code that is told, the failure first."""
-    failure = [observation.failure] if observation.failure else []
-    return [f"{told.layer}/{told.code}" for told in (*failure, *observation.findings)]
-
-
-def of(where: Where, *, is_hostile: bool = False) -> list[str]:
-    found = (code for code, fault in FAULTS.items() if fault.where is where)
-    return [code for code in found if code.startswith("hostile/") is is_hostile]
-
-
-@pytest.mark.parametrize("code", [*of(Where.ENDPOINT), *of(Where.HEALTH)])
+@pytest.mark.parametrize("code", ENDPOINT)
 async def test_each_switch_is_seen_as_its_code(code: str, net: Net, authority: trustme.CA) -> None:
     is_tls = code in OVER_TLS
     tls = server_context(authority) if is_tls else None
@@ -189,23 +125,17 @@ async def test_a_server_that_asks_strangers_to_sign_in_is_well(net: Net) -> None
     assert observation.facts["auth.state"] == "required"
 
 
-@pytest.mark.parametrize("code", of(Where.ENDPOINT, is_hostile=True))
-async def test_a_server_that_means_harm_is_named_in_time(code: str, net: Net) -> None:
-    within = SHORT_S if "timeout" in HOSTILE[code] or "hang" in HOSTILE[code] else WITHIN_S
-    async with FaultyMCP(code) as server:
-        started = asyncio.get_running_loop().time()
-        observation = await look(server, Look(within=within), net)
-        took = asyncio.get_running_loop().time() - started
-
-    assert (said(observation) or ["ok"])[0] == HOSTILE[code]
-    assert took < within + 0.5
-
-
 @pytest.mark.parametrize("era", ["legacy", "modern", "dual"])
 async def test_a_faithful_server_has_no_code_at_all(era: str, net: Net) -> None:
     every = SEARCH.settings, PROMPT.settings, COMPLETION.settings, asking().settings
-    async with FaultyMCP(offer=FAULTS["auth/open_to_all"].ways.offer, era=era) as server:
+    async with FaultyMCP(offer=EVERYTHING, era=era) as server:
         how = Look(lambda server: {key: value for part in every for key, value in part(server).items()})  # fmt: skip
         observation = await look(server, how, net)
 
     assert said(observation) == []
+
+
+def test_no_code_is_without_a_test() -> None:
+    tested = {*ENDPOINT, *switches(Where.STDIO), *ELSEWHERE}
+
+    assert [f"{layer}/{code}" for layer, code in CODES if f"{layer}/{code}" not in tested] == []

@@ -27,6 +27,7 @@ from lifesign.probes.mcp.client.wire import (
     Result,
     RPCError,
 )
+from lifesign.probes.mcp.sheet import failed
 
 KEEP_S = 7 * 86_400.0
 """How long a dialect is believed without being looked at again."""
@@ -137,6 +138,8 @@ async def _find_out(lines: Lines, wanted: Wanted, now: Callable[[], float]) -> A
         try:
             visit = await _greeted(lines, transport or "http", Era.LEGACY, wanted)
         except AnswerError as refusal:
+            if ignored and _is_modern_trouble(refusal):
+                raise _silent_discover(refusal) from None
             if transport or not _may_be_old_transport(refusal):
                 raise
             visit = await _try_old_transport(lines, wanted, refusal)
@@ -201,6 +204,13 @@ def _is_modern_trouble(error: AnswerError) -> bool:
         return True
     has_handshake = any(version in HANDSHAKE_VERSIONS for version in reply.supported)
     return reply.number == -32022 and bool(reply.supported) and not has_handshake
+
+
+def _silent_discover(refusal: AnswerError) -> NetError:
+    """A server without a handshake that leaves its own first question unanswered."""
+    said = refusal.failure.message
+    message = f"`server/discover` is left without an answer, and the server knows no handshake. {said}"
+    return NetError(failed("discover", "hang", message, evidence=refusal.failure.evidence))
 
 
 def _may_be_old_transport(refusal: AnswerError) -> bool:
