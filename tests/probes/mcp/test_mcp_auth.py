@@ -357,6 +357,8 @@ BROKEN_TOOLS = failed("tools_list", "error", "No.")
         (True, Refusal.UNSEEN, None, Standing.HEALTHY),
         (True, Refusal.ADMITTED, None, Standing.OPEN),
         (True, Refusal.PROPER, BROKEN_TOOLS, Standing.WALLED),
+        (True, Refusal.UNSEEN, BROKEN_TOOLS, Standing.BROKEN),
+        (True, Refusal.UNSEEN, failed("auth", "forbidden", "No."), Standing.WALLED),
         (True, Refusal.PROPER, failed("auth", "forbidden", "No."), Standing.WALLED),
         (True, Refusal.PROPER, REJECTED, Standing.BROKEN),
         (True, Refusal.IMPROPER, None, Standing.BROKEN),

@@ -137,6 +137,38 @@ async def test_an_issuer_that_gives_no_new_token_is_our_own_trouble():
     assert assess(seen).state is State.UNKNOWN
 
 
+async def test_an_outage_does_not_hide_behind_our_own_trouble():
+    async with SignIn() as issuer, FaultyMCP(every=Answer(502)) as server:
+        issuer.token = lambda _asked: page({"error": "invalid_client"}, 401)
+        oauth = OAUTH | {"token_url": f"{issuer.base}/token"}
+        ill = await Watcher(server.url, oauth=oauth).look()
+        gone = await Watcher("http://127.0.0.1:1/mcp", oauth=oauth).look()
+
+    assert where(ill) == "http/gateway_error"
+    assert where(gone) == "tcp/refused"
+
+
+async def test_the_challenge_is_among_the_evidence():
+    tokens = Tokens({})
+    async with SignIn() as issuer, sdk_guarded(issuer.base, tokens) as url:
+        seen = await Watcher(url, bearer_token="secret-4711").look()
+
+    assert seen.failure is not None
+    assert 'Bearer: error="invalid_token"' in seen.failure.evidence
+
+
+async def test_the_end_of_a_credential_is_told_while_a_server_is_left_alone():
+    busy = Answer(429, {"Retry-After": "60"})
+    token = jwt(NOW + dt.timedelta(hours=1))
+    async with FaultyMCP(every=busy) as server:
+        watcher = Watcher(server.url, clock=FakeClock(NOW), bearer_token=token)
+        await watcher.look()
+        seen = await watcher.look()
+
+    assert len(server.requests) == 1
+    assert seen.facts["credential.expires_in_s"] == 3600.0
+
+
 # --- a server of our own
 
 

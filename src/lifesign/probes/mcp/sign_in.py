@@ -3,7 +3,9 @@
 import asyncio
 from dataclasses import dataclass, replace
 
-from lifesign.core.model import Failure
+from lifesign.core.model import Failure, Reason
+from lifesign.net.failures import NetError
+from lifesign.net.tls import TLSOptions
 from lifesign.probes.mcp.checks.auth import (
     Refusal,
     Standing,
@@ -12,7 +14,7 @@ from lifesign.probes.mcp.checks.auth import (
     name_wall,
     standing,
 )
-from lifesign.probes.mcp.client.answers import Answer
+from lifesign.probes.mcp.client.answers import Answer, Exchange, judge_answer
 from lifesign.probes.mcp.client.eras import Dialect
 from lifesign.probes.mcp.client.knock import knock
 from lifesign.probes.mcp.plan import HTTPLines, Plan
@@ -22,8 +24,8 @@ from lifesign.probes.registry import ProbeContext
 KNOCK_SHARE = 0.5
 """The part of the time that is left which a stranger's visit may take; the metadata has the rest."""
 
+_OURS = frozenset({"egress", "internal", "credential"})
 _WALLS = frozenset({401, 403})
-_BELOW = frozenset({"dns", "tcp", "tls", "egress", "credential", "internal"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class SignIn:
         credentials = self.plan.credentials
         if credentials.is_set:
             failure = failure and credentials.excuse(failure, self.ctx)
+            if failure is not None and failure.code == "refresh_failed":
+                failure = await self._look_without(failure)
             self._note(standing(
                 has_credential=True, refusal=await self._refusal(failure), failure=failure
             ))  # fmt: skip
@@ -65,19 +69,39 @@ class SignIn:
         self.sheet.facts["auth.state"] = found.value
 
     async def _refusal(self, failure: Failure | None) -> Refusal:
-        """How a stranger is refused, where the network lets us get so far and the settings want it known."""
-        is_below = failure is not None and failure.layer in _BELOW
-        if is_below or not self.plan.settings.check_refusal:
+        """How a stranger is refused, where the settings want it known; a server that is ill is left alone."""
+        is_ill = failure is not None and failure.layer != "auth" and "era" not in self.sheet.facts
+        if is_ill or not self.plan.settings.check_refusal:
             return Refusal.UNSEEN
         endpoint = self.plan.endpoint
         return await examine_with_credential(
-            self._knock, url=endpoint.url, sheet=self.sheet, ctx=self.ctx, tls=endpoint.tls
+            self._knock_as_stranger,
+            url=endpoint.url,
+            sheet=self.sheet,
+            ctx=self.ctx,
+            tls=endpoint.tls,
         )
 
-    async def _knock(self) -> Answer:
-        """Visit as a stranger: without a credential, without a certificate, on a connection of its own."""
+    async def _look_without(self, failure: Failure) -> Failure:
+        """Without a credential we are blind to all but an outage, and that would hide behind our own trouble."""
+        try:
+            answer = await self._knock(self.plan.endpoint.tls)
+        except NetError as error:
+            # The token had most of the time, so that what is left says nothing about a slow server.
+            is_unclear = error.failure.layer in _OURS or error.failure.reason is Reason.TIMEOUT
+            return failure if is_unclear else error.failure
+        if answer.status < 500:
+            return failure
+        exchange = Exchange("initialize", "initialize", self.plan.endpoint.url.shown)
+        return judge_answer(exchange, answer) or failure
+
+    async def _knock_as_stranger(self) -> Answer:
+        tls = self.plan.endpoint.tls
+        return await self._knock(replace(tls, client_cert_pem=None, client_key_pem=None))
+
+    async def _knock(self, tls: TLSOptions) -> Answer:
+        """Visit without a credential, on a connection of its own."""
         endpoint, now = self.plan.endpoint, asyncio.get_running_loop().time()
-        tls = replace(endpoint.tls, client_cert_pem=None, client_key_pem=None)
         lines = HTTPLines(
             self.ctx.net,
             replace(endpoint, tls=tls),

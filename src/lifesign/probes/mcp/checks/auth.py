@@ -115,7 +115,8 @@ def standing(
         return Standing.BROKEN
     if failure is not None:
         needs_renewal = (failure.layer, failure.code) == ("auth", "token_rejected")
-        return Standing.BROKEN if needs_renewal else Standing.WALLED
+        is_elsewhere = refusal is Refusal.UNSEEN and failure.layer != "auth"
+        return Standing.BROKEN if needs_renewal or is_elsewhere else Standing.WALLED
     return Standing.OPEN if refusal is Refusal.ADMITTED else Standing.HEALTHY
 
 

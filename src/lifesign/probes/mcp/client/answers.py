@@ -21,6 +21,8 @@ _KEYED = re.compile(
     r'(?i)("?(?:api[-_]?key|access[-_]?token|refresh[-_]?token|client[-_]?secret|password|secret)"?\s*[:=]\s*"?)'
     r"[^\s\",;&]{4,}"
 )
+_CHALLENGER = re.compile(r"(?i)\b(bearer|basic|dpop)\s+(?=[\w-]+\s*=\s*\")")
+"""A scheme that is followed by what it asks for, and not by a credential."""
 _CHALLENGE = re.compile(r"(?i)^\s*(bearer|basic|dpop|oauth|digest)\b")
 _CLOUD_GATEWAY = range(520, 531)
 """Cloudflare's own answers for a bad origin (https://developers.cloudflare.com/support/troubleshooting/http-status-codes/)."""
@@ -115,13 +117,14 @@ class Exchange:
 
     def evidence(self, answer: Answer) -> str:
         """The beginning of an answer, with everything that looks like a credential taken out."""
-        said = answer.body[:4000].decode(errors="replace")
+        said = [answer.body[:4000].decode(errors="replace")]
+        if challenge := answer.headers.get("www-authenticate", "")[:500]:
+            asked = _CHALLENGER.sub(r"\1: ", challenge)
+            said.insert(0, f"WWW-Authenticate: {asked}")
         if answer.headers:
-            said = (
-                f"HTTP {answer.status} {answer.headers.get('content-type', '')}".strip()
-                + f"\n{said}"
-            )
-        return self.redacted(said)
+            kind = answer.headers.get("content-type", "")
+            said.insert(0, f"HTTP {answer.status} {kind}".strip())
+        return self.redacted("\n".join(said))
 
     def redacted(self, text: str) -> str:
         """Text of the server's, cut and without what looks like a credential."""
