@@ -134,10 +134,10 @@ def test_placeholders_are_filled(read, tmp_path: Path) -> None:
         "cwd": "sub",
     }
     document = {"servers": {"one": raw}, "inputs": [{"id": "key", "type": "promptString"}]}
-    [found] = read(document, ".vscode/mcp.json", A="a", B="b", HOME="/home/me", INPUT_KEY="k")
+    [found] = read(document, ".vscode/mcp.json", A="a", B="b", HOME="/users/me", INPUT_KEY="k")
 
     assert found.settings == {
-        "command": ["/home/me/bin/server", "a", "b", "see", str(tmp_path), "k", "$D"],
+        "command": ["/users/me/bin/server", "a", "b", "see", str(tmp_path), "k", "$D"],
         "env": {"N": "1", "YES": "true"},
         "cwd": str(tmp_path / "sub"),
     }

@@ -37,22 +37,26 @@ _MOST_LAST_WORDS = 12
 _RUNG_COLOURS: Mapping[str, Colour] = {"ok": "green", "failed": "red", "skipped": "dim"}
 
 
+Target = Annotated[
+    str,
+    typer.Argument(
+        metavar="TARGET",
+        help="A URL, host:port, or MCP endpoint; after `--`, the command of an MCP server over stdio.",
+        show_default=False,
+    ),
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Probe every server in an MCP client's file (mcp.json and others)."
+    ),
+]
+
+
 def probe(  # noqa: PLR0917 - Typer calls it by name
     ctx: typer.Context,
-    target: Annotated[
-        str,
-        typer.Argument(
-            metavar="TARGET",
-            help="A URL, host:port, or MCP endpoint; after `--`, the command of an MCP server over stdio.",
-            show_default=False,
-        ),
-    ] = "",
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Probe every server in an MCP client's file (mcp.json and others)."
-        ),
-    ] = None,
+    target: Target = "",
+    config: ConfigFile = None,
     kind: Annotated[
         str | None, typer.Option(help="What to take it for, when the guess would be wrong.")
     ] = None,

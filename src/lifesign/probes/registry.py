@@ -40,7 +40,22 @@ ProbeFunction = Callable[..., Awaitable[Observation]]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of monitor, whole: from it come forms, schemas, flags, docs and redaction."""
+    """One kind of monitor, whole: from it come forms, schemas, flags, docs and redaction.
+
+    `target(settings)` is the text that people see (no secret in it); for an active kind its host part
+    is what the per-host limit counts. `implied(settings)` gives the conditions that settings stand for
+    (the expected status set of http). `ladder` names the phases in the order they run. `guess(text)` turns
+    pasted text into settings, or None when the text is not of this kind; kinds of higher `specificity` are
+    asked first. `passive` kinds are not dialled: they are told (heartbeats).
+
+    Kinds whose runs are costly name a `lane`: its runs are counted apart, so many at a time as there are CPU cores,
+    and take no place of others. `interval_s` and `timeout_s` hold where a monitor names none, and
+    `least_interval_s` is the shortest interval that it may name.
+
+    Conditions may ask for what is declared, and for nothing else: the fields of `facts` by dotted name (a model
+    with `extra="allow"`, or a mapping in it, lets any name follow), and the keys of `Observation.content` that
+    `content` names: `body` (also for `json(…)`), `headers` (for `header(…)`), `json`.
+    """
 
     name: str
     title: str
@@ -95,22 +110,7 @@ def probe(
     least_interval_s: float = 0.0,
     lane: str = "",
 ) -> Callable[[ProbeFunction], ProbeFunction]:
-    """Register a kind; the decorated coroutine function is its probe.
-
-    `target(settings)` is the text that people see (no secret in it); for an active kind its host part
-    is what the per-host limit counts. `implied(settings)` gives the conditions that settings stand for
-    (the expected status set of http). `ladder` names the phases in the order they run. `guess(text)` turns
-    pasted text into settings, or None when the text is not of this kind; kinds of higher `specificity` are
-    asked first. `passive` kinds are not dialled: they are told (heartbeats).
-
-    Kinds whose runs are costly name a `lane`: its runs are counted apart, so many at a time as there are CPU cores,
-    and take no place of others. `interval_s` and `timeout_s` hold where a monitor names none, and
-    `least_interval_s` is the shortest interval that it may name.
-
-    Conditions may ask for what is declared, and for nothing else: the fields of `facts` by dotted name (a model
-    with `extra="allow"`, or a mapping in it, lets any name follow), and the keys of `Observation.content` that
-    `content` names: `body` (also for `json(…)`), `headers` (for `header(…)`), `json`.
-    """
+    """Register a kind; the decorated coroutine function is its probe. `Kind` says what the parts are."""
 
     def register(function: ProbeFunction) -> ProbeFunction:
         kind = Kind(

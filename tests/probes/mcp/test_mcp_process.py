@@ -296,8 +296,8 @@ def test_the_daemons_own_loop_does_it_too() -> None:
 
 def test_keys_of_ours_are_not_inherited() -> None:
     environ = {
-        "HOME": "/home/me", "LC_ALL": "C", "PATH": "/bin", "LIFESIGN_SECRET_KEY": "k", "AWS_SECRET_ACCESS_KEY": "a",
+        "HOME": "/users/me", "LC_ALL": "C", "PATH": "/bin", "LIFESIGN_SECRET_KEY": "k", "AWS_SECRET_ACCESS_KEY": "a",
         "SHELL": "() { :; }", "LD_PRELOAD": "x.so",
     }  # fmt: skip
 
-    assert inherited(environ) == {"HOME": "/home/me", "LC_ALL": "C", "PATH": "/bin"}
+    assert inherited(environ) == {"HOME": "/users/me", "LC_ALL": "C", "PATH": "/bin"}
