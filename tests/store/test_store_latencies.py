@@ -1,19 +1,25 @@
+import asyncio
 import math
 import random
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from alembic.command import upgrade
+from alembic.config import Config
+from sqlalchemy import create_engine, make_url, update
 
+import lifesign.store
 from lifesign.core.batch import Batch
 from lifesign.core.latency import baseline_of
 from lifesign.core.model import Observation
-from lifesign.core.rollup import RELATIVE_ERROR
-from lifesign.store import Retention, Store
+from lifesign.core.rollup import RELATIVE_ERROR, Histogram
+from lifesign.store import Retention, Store, open_store
 from lifesign.store.tables import hourly
 from store.making import OURS, T0, THEIRS, a_run, at
 
-pytestmark = pytest.mark.usefixtures("monitor")
+WATCHED = pytest.mark.usefixtures("monitor")
+SCRIPTS = Path(lifesign.store.__file__).with_name("migrations")
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -40,6 +46,7 @@ def _true_p95(values: list[float]) -> float:
     return sorted(values)[math.floor(0.95 * (len(values) - 1))]
 
 
+@WATCHED
 async def test_each_phase_has_percentiles_before_and_after_summing_up(store: Store):
     tls = await _watch(store, hours=50)
     expected = pytest.approx(_true_p95(list(tls.values())), rel=RELATIVE_ERROR + 1e-9)
@@ -55,6 +62,7 @@ async def test_each_phase_has_percentiles_before_and_after_summing_up(store: Sto
     assert fresh.phases["tls"].count == fresh.total.count == len(tls)
 
 
+@WATCHED
 async def test_a_series_has_percentiles_of_phases(store: Store):
     await _watch(store, hours=4)
     await store.observations.roll_up(at(hours=4))
@@ -64,6 +72,7 @@ async def test_a_series_has_percentiles_of_phases(store: Store):
     assert [bucket.phases["dns"].count for bucket in buckets] == [6, 6, 6, 6]
 
 
+@WATCHED
 async def test_rows_of_an_older_version_are_read_without_phases(store: Store):
     await _watch(store, hours=26)
     await store.observations.roll_up(at(hours=23))
@@ -80,6 +89,7 @@ async def test_rows_of_an_older_version_are_read_without_phases(store: Store):
     assert list(points[0].phases_ms) == ["dns", "tls"]
 
 
+@WATCHED
 async def test_several_windows_are_read_at_once_and_count_nothing_twice(store: Store):
     await _watch(store, hours=80)
     await store.observations.roll_up(at(hours=80))
@@ -92,6 +102,7 @@ async def test_several_windows_are_read_at_once_and_count_nothing_twice(store: S
     assert [each.phases["dns"].count for each in found] == [6, 144, 80 * 6]
 
 
+@WATCHED
 async def test_the_past_comes_in_slices_of_days_and_hours(store: Store):
     await _watch(store, hours=60)
     await store.observations.roll_up(at(hours=60))
@@ -109,6 +120,7 @@ async def test_the_past_comes_in_slices_of_days_and_hours(store: Store):
     )
 
 
+@WATCHED
 async def test_nobody_reads_the_latency_of_another_tenant(store: Store):
     await _watch(store, hours=2)
 
@@ -117,3 +129,38 @@ async def test_nobody_reads_the_latency_of_another_tenant(store: Store):
 
     assert slices == {"m1": []}
     assert found[0].total.count == 0
+
+
+def _upgrade_to(url: str, revision: str, *then: str) -> None:
+    """Bring a database to an older schema, and run some statements on it."""
+    name = "sqlite" if url.startswith("sqlite") else "postgresql+psycopg"
+    engine = create_engine(make_url(url).set(drivername=name))
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        upgrade(config, revision)
+        for statement in then:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+async def test_a_database_of_an_older_version_keeps_what_it_has(url: str):
+    latency = Histogram.of([10.0, 20.0, 30.0]).encode().hex()
+    blob = f"x'{latency}'" if url.startswith("sqlite") else f"'\\x{latency}'"
+    start = int(T0.timestamp() * 1000)
+    row = f"'m1', {start}, 'local', 'default', 3, 0, 0, 0, {blob}, '{{\"tcp\":[60.0,3]}}'"
+    await asyncio.to_thread(
+        _upgrade_to,
+        url,
+        "0002",
+        f"INSERT INTO runs_hourly VALUES ({row})",
+        f"UPDATE rollup_progress SET hours_ms = {start + 3_600_000}",
+    )
+
+    async with open_store(url) as store:
+        found = await store.observations.latency(OURS, "m1", T0, at(hours=1))
+        [point] = await store.observations.series(OURS, "m1", T0, at(hours=1), 1)
+
+    assert (found.total.count, found.phases) == (3, {})
+    assert point.phases_ms == {"tcp": 20.0}

@@ -1,9 +1,7 @@
 """One monitor: how it is and since when, the ladder, the past, the last results, and what can be done."""
 
 import asyncio
-from collections.abc import Mapping
 from datetime import timedelta
-from types import MappingProxyType
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -110,14 +108,9 @@ def last_rungs(site: Site, monitor: MonitorView) -> tuple[Rung, ...]:
     return rungs(order, run.phases_ms, failure=run.failure, facts=run.facts)
 
 
-_WITHIN: Mapping[str, str] = MappingProxyType({"http": "initialize"})
-"""Phases that are a part of another one: a stacked chart must not count them twice."""
-
-
 def phase_names(history: HistoryView) -> tuple[str, ...]:
     """The phases that any point of the chart has, in the order in which they run."""
-    names = dict.fromkeys(name for point in history.points for name in point.phases_ms)
-    return tuple(name for name in names if _WITHIN.get(name) not in names)
+    return tuple(dict.fromkeys(name for point in history.points for name in point.phases_ms))
 
 
 def long_words(history: HistoryView) -> str:

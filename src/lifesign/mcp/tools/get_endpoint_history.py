@@ -44,6 +44,9 @@ class EndpointHistory(Listing):
     p50_ms: float | None = None
     p95_ms: float | None = None
     p99_ms: float | None = None
+    phases_p95_ms: dict[str, float] = Field(
+        description="The p95 of each phase over the window: which part of a check is slow."
+    )
     series: list[Point] = Field(description="Equal stretches of the window, oldest first.")
     checks: list[RunRow] = Field(description="Single checks, newest first.")
 
@@ -113,6 +116,11 @@ def _history(endpoint: MonitorRow, past: HistoryView, page: Slice[RunRow]) -> En
         p50_ms=rounded(past.p50_ms),
         p95_ms=rounded(past.p95_ms),
         p99_ms=rounded(past.p99_ms),
+        phases_p95_ms={
+            name: round(each.p95_ms, 1)
+            for name, each in past.phases.items()
+            if each.p95_ms is not None
+        },
         series=[_point(point) for point in past.points if point.count][:_POINTS],
         checks=page.rows,
         next_cursor=page.next_cursor,
