@@ -5,17 +5,24 @@ one goes through `core.drift.follow`, and needs the documents that it is about: 
 hands them in. A document that nobody has is asked for again, and until it is there nothing is confirmed.
 """
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from lifesign.core.alerting import Concern
 from lifesign.core.batch import Event, Settlement, Snapshot
 from lifesign.core.drift import follow
 from lifesign.core.drift.compare import worst
 from lifesign.core.drift.values import Change, Drift, Impact, Release, SurfaceChange
-from lifesign.core.model import Failure, Monitor, Reason, Run, Severity, Surface
+from lifesign.core.model import Monitor, Run, Surface
+from lifesign.engine.drift_news import (
+    DIVERGED_FOR,
+    DIVERGENCE,
+    divergence,
+    drift_json,
+    line_id,
+    surface_event,
+)
 from lifesign.engine.surfaces import (
     Papers,
     Place,
@@ -30,11 +37,6 @@ REVERTED = "reverted"
 """Who settled drift that went away because the baseline is published again."""
 SUPERSEDED = "superseded"
 """Who settled drift that was seen with a credential that the monitor no longer has."""
-DIVERGENCE = "divergence"
-"""The topic of regions that see different surfaces."""
-DIVERGED_FOR = timedelta(hours=2)
-"""A release rolls out, and a cache of an edge runs out, in less."""
-_TOLD = 5
 
 
 @dataclass(slots=True)
@@ -138,7 +140,7 @@ class SurfaceFold:
             self._write(after)
         if look.became_unstable or look.became_stable:
             word = "unstable" if look.became_unstable else "stable"
-            self.events.append(_event(f"monitor.surface_{word}", monitor, after, at, {}))
+            self.events.append(surface_event(f"monitor.surface_{word}", monitor, after, at, {}))
         if look.confirmed or after.baseline != before.baseline or after.unstable != before.unstable:
             self._tell(monitor, at)
 
@@ -152,7 +154,7 @@ class SurfaceFold:
         changes = self.papers.changes(before.current, drift.current) or ()
         by = REVERTED if not drift.is_drifted else self._who_accepts(monitor, drift, at=at)
         line = SurfaceChange(
-            id=_line_id(drift, at),
+            id=line_id(drift, at),
             monitor_id=monitor.id,
             tenant=monitor.tenant,
             region=drift.region,
@@ -166,7 +168,7 @@ class SurfaceFold:
             accepted_by=by,
         )
         self.changes.append(line)
-        self.events.append(_event("monitor.drift", monitor, drift, at, drift_json(line)))
+        self.events.append(surface_event("monitor.drift", monitor, drift, at, drift_json(line)))
         self._keep(drift, at=at)
         return drift if not by else self._settled(drift, by=by, at=at)
 
@@ -176,7 +178,7 @@ class SurfaceFold:
         if not by:
             return drift
         data = {"digest": drift.current, "by": by}
-        self.events.append(_event("monitor.drift_accepted", monitor, drift, at, data))
+        self.events.append(surface_event("monitor.drift_accepted", monitor, drift, at, data))
         return self._settled(drift, by=by, at=at)
 
     def _who_accepts(self, monitor: Monitor, drift: Drift, *, at: datetime) -> str:
@@ -222,7 +224,7 @@ class SurfaceFold:
         if since is None and mine is None:
             return
         is_told = since is not None and at - since >= DIVERGED_FOR
-        concern = _divergence(monitor, self._rows(monitor.id)) if is_told else None
+        concern = divergence(monitor, self._rows(monitor.id)) if is_told else None
         self.say(monitor, DIVERGENCE, concern, at)
 
     def _keep(self, drift: Drift, *, at: datetime) -> None:
@@ -260,55 +262,3 @@ class SurfaceFold:
                 kept = memory.candidates.get((monitor_id, place))
                 if kept is not None and kept[0] in {drift.current, drift.baseline}:
                     del memory.candidates[monitor_id, place]
-
-
-def drift_json(line: SurfaceChange) -> dict[str, object]:
-    """A line of the timeline as an event tells it: the first changes in words, the others counted."""
-    counts = {impact.value: 0 for impact in Impact}
-    for change in line.changes:
-        counts[change.impact.value] += 1
-    return {
-        "change_id": line.id,
-        "before": line.before,
-        "after": line.after,
-        "impact": line.impact.value,
-        "counts": counts,
-        "messages": [change.message for change in line.changes[:_TOLD]],
-        "accepted_by": line.accepted_by,
-    }
-
-
-def _event(
-    type: str, monitor: Monitor, drift: Drift, at: datetime, data: Mapping[str, object]
-) -> Event:
-    named = {"name": monitor.name, "slug": monitor.slug, "kind": monitor.kind}
-    where = {"region": drift.region, "audience": drift.audience}
-    return Event(
-        type=type,
-        at=at,
-        tenant=monitor.tenant,
-        monitor_id=monitor.id,
-        data={**named, **where, **data},
-    )
-
-
-def _divergence(monitor: Monitor, rows: Rows) -> Concern:
-    regions = ", ".join(sorted({region for region, _ in rows}))
-    return Concern(
-        DIVERGENCE,
-        min(Severity.LOW, monitor.severity, key=lambda each: each.rank),
-        "regions see different published surfaces",
-        Failure(
-            "drift",
-            "edge_divergence",
-            f"For more than {DIVERGED_FOR.total_seconds() / 3600:g} h, the regions {regions} do not all see the same surface.",
-            Reason.SCHEMA_DRIFT,
-            "Compare what each region sees; look for caches at the edge, and for a release that did not reach all of it.",
-        ),
-    )
-
-
-def _line_id(drift: Drift, at: datetime) -> str:
-    """The same for the same change, so that it is told once however often it is folded."""
-    parts = (drift.monitor_id, drift.region, drift.audience, drift.current, at.isoformat())
-    return "chg_" + hashlib.blake2b("\0".join(parts).encode(), digest_size=10).hexdigest()

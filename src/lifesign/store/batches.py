@@ -119,7 +119,10 @@ class BatchWriter(Repository):
     ) -> None:
         """Documents before what refers to them; in order of their keys, so that two writers never wait in a circle."""
         await self._write(connection, "snapshot", snapshots)
-        await self._write(connection, "drift", map(drift_columns, batch.drifts))
+        drifts = sorted(
+            batch.drifts, key=lambda each: (each.monitor_id, each.region, each.audience)
+        )
+        await self._write(connection, "drift", map(drift_columns, drifts))
         await self._write(connection, "surface_change", map(change_columns, batch.surface_changes))
         await self._write(connection, "settlement", map(settlement_columns, batch.settlements))
 
