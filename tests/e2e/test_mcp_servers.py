@@ -44,6 +44,24 @@ REASONABLE_MS = {"http": 5000, "sse": 2000, "stdio": 8000}
 
 PROBES = 100
 
+TRIED_OUT: dict[str, Any] = {
+    "canaries": [
+        {"name": "sum", "tool": "get-sum", "arguments": {"a": 2, "b": 3}, "expect": ["text contains 5"]},
+        {"name": "picture", "tool": "get-tiny-image", "expect": ["content.decodes == true"]},
+        {
+            "name": "weather",
+            "tool": "get-structured-content",
+            "arguments": {"location": "Chicago"},
+            "expect": ['json("$.humidity") > 0'],
+        },
+    ],
+    "resource": {},
+    "prompt": {},
+    "completion": {"prompt": "completable-prompt", "argument": "department", "value": "E"},
+    "stream": {"tool": "trigger-long-running-operation", "arguments": {"duration": 1, "steps": 4}},
+}  # fmt: skip
+"""What server-everything has something for."""
+
 
 @dataclass
 class Watched:
@@ -101,7 +119,7 @@ async def probe(
     given: dict[str, Any] = {"url": served.url, "era": asked_era(served)} | settings
     name = "mcp"
     if served.door.transport == "stdio":
-        name, given = "mcp-stdio", {"command": list(served.command)}
+        name, given = "mcp-stdio", {"command": list(served.command)} | settings
     kind = load_kinds()[name]
     deadline = asyncio.get_running_loop().time() + DEADLINE_S
     ctx = ProbeContext(
@@ -269,3 +287,30 @@ async def test_a_hundred_probes_leave_no_session_behind(watched: Watched) -> Non
         what=f"{ended} sessions to be ended",
     )
     assert len(goodbye.findall(child.output)) == ended
+
+
+@families("everything")
+async def test_all_that_can_be_tried_out_is_well(watched: Watched) -> None:
+    """Canaries, a resource, a prompt, a completion and a stream of progress, over every transport."""
+    for served in watched.doors():
+        observation = await probe(served, **TRIED_OUT)
+
+        facts = observation.facts
+        assert (served.name, observation.failure, observation.findings) == (served.name, None, ())
+        states = {name: value for name, value in facts.items() if name.endswith(".state")}
+        assert {name: state for name, state in states.items() if state not in {"up", "open"}} == {}
+        assert len(states) >= len(TRIED_OUT) + len(TRIED_OUT["canaries"]) - 1
+        assert facts["stream.first_progress_ms"] < facts["stream.result_ms"] / 2
+
+
+@families("two-eras")
+async def test_a_tool_can_be_tried_out_in_both_eras(watched: Watched) -> None:
+    row = {"name": "数量", "count": 2.5}
+    call = {"tool": "count_00", "arguments": {"rows": [row], "region": "abc"}}
+    canary = {"name": "total", **call, "expect": ['json("$.total") == 5.5']}
+    for served in watched.doors():
+        observation = await probe(served, canaries=[canary], prompt={"arguments": {"name": "Ada"}})
+
+        assert (served.name, observation.failure, observation.findings) == (served.name, None, ())
+        assert observation.facts["canary.total.state"] == "up"
+        assert observation.facts["prompts.state"] == "up"

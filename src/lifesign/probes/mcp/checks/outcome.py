@@ -6,8 +6,8 @@
 | `text` | all its text blocks, joined by line breaks, at most 64 KiB |
 | `json("$…")` | its structuredContent; without one, the first text block that is JSON |
 | `content.count` | how many content blocks it has |
-| `content.type`, `content.mime`, `content.bytes` | of the first block: its type, media type and size in bytes |
-| `content.decodes` | whether the bytes of the first block are what its media type says |
+| `content.type`, `content.mime`, `content.bytes` | of the first block that is more than text, else of the first: its type, media type and size in bytes |
+| `content.decodes` | whether the bytes of that block are what its media type says |
 | `duration_ms`, `ttfb_ms` | until the result, and until the first message (a notification or the result) |
 | `meta.degraded` | what `_meta` says of degradation, false when it says nothing |
 """
@@ -110,14 +110,19 @@ def _facts(content: list[dict[str, Any]], timing: Timing) -> dict[str, object]:
         "duration_ms": round(timing.duration_ms, 3),
         "ttfb_ms": round(timing.ttfb_ms, 3),
     }
-    return facts | (_first_block(content[0]) if content else {})
+    return facts | (_block(_telling(content)) if content else {})
+
+
+def _telling(content: list[dict[str, Any]]) -> Mapping[str, Any]:
+    """The block that is looked at: a picture often comes with a line of text before it."""
+    return next((block for block in content if not _is_text(block)), content[0])
 
 
 def _is_text(block: Mapping[str, Any]) -> bool:
     return block.get("type") == "text" and isinstance(block.get("text"), str)
 
 
-def _first_block(block: Mapping[str, Any]) -> dict[str, object]:
+def _block(block: Mapping[str, Any]) -> dict[str, object]:
     """What is told of one block. Text needs no decoding, so nothing is said of it: expecting a picture then fails."""
     kind = block.get("type")
     facts: dict[str, object] = {"content.type": kind[:60]} if isinstance(kind, str) else {}
