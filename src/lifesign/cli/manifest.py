@@ -22,6 +22,7 @@ from lifesign.cli.manifest_text import CLASSES, Comparison, as_markdown, as_obje
 from lifesign.cli.output import clean, emit, emit_json, note
 from lifesign.core.drift.compare import compare
 from lifesign.core.drift.manifest import dump
+from lifesign.core.drift.values import Change
 from lifesign.core.errors import InvalidError
 
 EXIT_SAME = 0
@@ -55,6 +56,10 @@ Allow = Annotated[
 ]
 AsJSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown for a review.")]
+Summary = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Append Markdown to this file as well (a job's summary)."),
+]
 Server = Annotated[
     str,
     typer.Argument(
@@ -99,12 +104,18 @@ def diff(  # noqa: PLR0917 - Typer calls it by name
     timeout: Timeout = "30s",
     as_json: AsJSON = False,
     markdown: AsMarkdown = False,
+    summary: Summary = None,
 ) -> None:
     """Tell what changed between two manifests or servers."""
-    allowed, how = _classes(allow), access(header or [], token_env, timeout)
+    allowed, how = (
+        _classes(allow, formats=(as_json, markdown)),
+        access(header or [], token_env, timeout),
+    )
     old = read(before, how)
     new = read(after, how)
-    _conclude(old, new, allowed, as_json=as_json, markdown=markdown)
+    found = Comparison(old, new, _changes(old, new), allowed)
+    _summarise(found, summary)
+    _conclude(found, as_json=as_json, markdown=markdown)
 
 
 @app.command(cls=CommandAfterDashes)
@@ -118,15 +129,50 @@ def check(  # noqa: PLR0917 - Typer calls it by name
     timeout: Timeout = "30s",
     as_json: AsJSON = False,
     markdown: AsMarkdown = False,
+    summary: Summary = None,
 ) -> None:
     """Compare what the server publishes now with FILE, and fail when more changed than is allowed."""
-    allowed, how = _classes(allow), access(header or [], token_env, timeout)
+    allowed, how = (
+        _classes(allow, formats=(as_json, markdown)),
+        access(header or [], token_env, timeout),
+    )
     asked = question(server, ctx.meta.get(COMMAND), how)
     old, new = read_file(file), read_server(asked)
-    _conclude(old, new, allowed, as_json=as_json, markdown=markdown)
+    found = Comparison(old, new, _changes(old, new), allowed)
+    _summarise(found, summary)
+    _conclude(found, as_json=as_json, markdown=markdown)
 
 
-def _classes(allow: str) -> frozenset[str]:
+def _changes(old: Source, new: Source) -> tuple[Change, ...]:
+    return compare(old.manifest.document, new.manifest.document)
+
+
+def _summarise(found: Comparison, path: Path | None) -> None:
+    """Append the comparison to a file as Markdown, as CI systems have it for the summary of a job."""
+    if path is None:
+        return
+    try:
+        with path.open("a", encoding="utf-8", newline="\n") as file:
+            file.write(as_markdown(found) + "\n")
+    except OSError as refusal:
+        raise UnreadableError(f"{path} cannot be written: {refusal.strerror}.") from None
+
+
+def _conclude(found: Comparison, *, as_json: bool, markdown: bool) -> None:
+    """Tell what came of it, and end with its exit code."""
+    if as_json:
+        emit_json(as_object(found))
+    elif markdown:
+        emit(as_markdown(found))
+    else:
+        draw(found)
+    raise typer.Exit(EXIT_DRIFT if found.refused else EXIT_SAME)
+
+
+def _classes(allow: str, *, formats: tuple[bool, bool]) -> frozenset[str]:
+    """What passes; the options are looked at before any server is asked."""
+    if all(formats):
+        raise InvalidError("Ask for --json or for --markdown.")
     named = {word.strip() for word in allow.split(",") if word.strip()} - {"none"}
     unknown = sorted(named - set(CLASSES))
     if unknown:
@@ -135,25 +181,6 @@ def _classes(allow: str) -> frozenset[str]:
             remedy=f"The classes are: {', '.join(CLASSES)}; or none.",
         )
     return frozenset(named)
-
-
-def _conclude(
-    old: Source, new: Source, allowed: frozenset[str], *, as_json: bool, markdown: bool
-) -> None:
-    """Tell what came of it, and end with its exit code."""
-    if as_json and markdown:
-        raise InvalidError("Ask for --json or for --markdown.")
-    changes = compare(old.manifest.document, new.manifest.document)
-    found = Comparison(old, new, changes, allowed)
-    if as_json:
-        emit_json(as_object(found))
-    elif markdown:
-        emit(as_markdown(found))
-    else:
-        draw(found)
-    if found.refused and not as_json and not markdown:
-        emit("\n  → If the changes are meant, write the manifest anew and let them be reviewed.")
-    raise typer.Exit(EXIT_DRIFT if found.refused else EXIT_SAME)
 
 
 def _write(path: Path, text: str) -> bool:

@@ -109,6 +109,8 @@ def draw(found: Comparison) -> None:
         emit(f"  {paint(f'{name:<10}', _COLOURS[name])} {clean(change.message)}")
         if change.before and change.after:
             emit(paint(f"  {'':<10} {clean(change.before, 90)} → {clean(change.after, 90)}", "dim"))
+    if found.refused:
+        emit("\n  → If the changes are meant, write the manifest anew and let them be reviewed.")
 
 
 def _summary(changes: Sequence[Change]) -> str:
