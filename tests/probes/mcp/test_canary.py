@@ -149,6 +149,7 @@ async def test_what_was_made_is_removed_after_a_failure_too() -> None:
     assert called == ["write_note", "read_note", "delete_note"]
 
 
+@pytest.mark.slow
 async def test_a_hanging_call_leaves_time_to_clean_up() -> None:
     def hang_on_echo(call: Call) -> Answer:
         is_echo = call.json["params"]["name"] == "echo"
@@ -182,6 +183,7 @@ async def test_a_clean_up_whose_thing_was_never_made_is_left_out() -> None:
         assert server.steps.count("tools_call") == 1
 
 
+@pytest.mark.slow
 async def test_polling_calls_until_the_expectations_hold() -> None:
     done = ['json("$.status") == "done"']
     steps = (
@@ -198,6 +200,7 @@ async def test_polling_calls_until_the_expectations_hold() -> None:
         assert server.steps.count("tools_call") == 4
 
 
+@pytest.mark.slow
 async def test_polling_ends_at_its_limit_and_says_how_often_it_asked() -> None:
     step = {
         "tool": "clock",

@@ -1,8 +1,6 @@
 """When canaries run, and how many at once."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from mcp.server.mcpserver import MCPServer
@@ -151,6 +149,3 @@ async def test_cancellation_ends_a_canary_promptly() -> None:
         async with asyncio.timeout(1):
             with pytest.raises(asyncio.CancelledError):
                 await run
-
-
-Result = Callable[[], dict[str, Any]]

@@ -291,6 +291,7 @@ async def test_the_fence_stands_before_health_urls_too() -> None:
         assert server.connections == 0
 
 
+@pytest.mark.slow
 async def test_urls_are_asked_at_the_same_time() -> None:
     """One URL is silent until its time is over; the others answer meanwhile, and the sum is no more than the slowest."""
 

@@ -27,7 +27,7 @@ from referencing.exceptions import Unresolvable
 MAX_SCHEMA = 64 * 1024
 """Bytes of a schema that is used at all; the output schemas of real servers have a few kilobytes."""
 MAX_VALUE = 2 * 1024 * 1024
-MAX_KEYWORDS = 100_000
+MAX_KEYWORDS = 50_000
 """How many keywords are looked at for one value, some 20 µs each at worst."""
 MAX_SHOWN = 80
 
