@@ -290,3 +290,26 @@ def test_a_command_line_is_shown_without_keys(command: str, shown: str) -> None:
     settings = StdioSettings(command=command, env={"KEY": "envsecret-1"})
 
     assert shown in target(settings)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told", "ended_by"),
+    [
+        ("", "", "stdin"),
+        ("stdio/exited", "stdio/exited", "itself"),
+        ("stdio/no_reply", "stdio/no_reply", "stdin"),
+        ("stdio/stdout_pollution", "stdio/stdout_pollution", "stdin"),
+        ("stdio/too_much_output", "stdio/too_much_output", ""),
+        ("stdio/grandchild", "", "stdin"),
+        ("stdio/deaf", "stdio/deaf", "kill"),
+    ],
+)
+async def test_each_fault_of_the_server_for_tests_has_its_name(
+    fault: str, told: str, ended_by: str
+) -> None:
+    command = [sys.executable, "-m", "lifesign.testing", "stdio"]
+    seen = await watch(command + (["--fault", fault] if fault else []), within_s=4.0)
+
+    named = [each for each in (seen.failure, *seen.findings) if each is not None]
+    assert [f"{each.layer}/{each.code}" for each in named] == ([told] if told else [])
+    assert ended_by in {"", seen.facts["program.ended_by"]}

@@ -179,6 +179,7 @@ CODES: Mapping[tuple[str, str], Code] = MappingProxyType(
         exited=(Reason.CONNECTION_REFUSED, "the program ended before it answered", "Run the command by hand; the end of its stderr is in the evidence."),
         stdout_pollution=(P, "the program writes to stdout what is no message", "Send logs to stderr: everything on stdout must be a JSON-RPC message."),
         too_much_output=(P, "the program writes more than is read", "Page the lists, and look for what never stops writing."),
+        deaf=(P, "the program goes on when its input has ended", "End when stdin does: clients that are closed leave it running otherwise."),
         no_reply=(T, "the program runs and does not answer", "Run the command by hand and look at what it waits for."),
     )
     | _table(

@@ -127,6 +127,9 @@ def _note_program(lines: StdioLines, sheet: Sheet, failure: Failure | None) -> N
     sheet.facts["program.stray_lines"] = strays.count
     if process.status is not None:
         sheet.facts["program.exit_code"] = process.status
+    if process.is_deaf and failure is None:
+        message = "The program went on after its stdin was closed, and had to be told to end."
+        sheet.find(Level.INFO, "stdio", "deaf", message)
     if strays.count and (failure is None or failure.code != "stdout_pollution"):
         first = " ".join(lines.shown_strays()[0].split())
         message = f"The program wrote {counted(strays.count)} to stdout that no client can read, the first: {first}"

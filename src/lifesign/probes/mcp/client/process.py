@@ -20,6 +20,9 @@ STDIN_GRACE_S = 2.0
 TERM_GRACE_S = 3.0
 """How long a program may take to leave when its stdin closes, and then when it is told to (MCP, lifecycle, shutdown)."""
 
+FAIR_S = 1.0
+"""In less time than this a good program may not have got round to ending."""
+
 HURRY_S = 0.5
 """How long it gets altogether when the probe was called off."""
 
@@ -88,6 +91,8 @@ class Process:
         """How it ended: its exit code, or a signal's number below zero; None while it runs."""
         self.ended_by = ""
         """What made it end: `itself`, `stdin` (the end of its input), `terminate` or `kill`."""
+        self.is_deaf = False
+        """Whether it went on after its input had ended, although it had fair time to notice."""
         pipes = [cast("IO[bytes]", pipe) for pipe in (popen.stdin, popen.stdout, popen.stderr)]
         self._stdin = Inlet(pipes[0])
         self._stdout = Outlet(pipes[1], take=self._hear, done=self._fall_silent)
@@ -207,9 +212,11 @@ class Process:
 
     async def _leaves(self, deadline: float) -> None:
         left = max(0.0, deadline - self._loop.time())
-        if await self.exits(self._loop.time() + min(STDIN_GRACE_S, 0.4 * left)):
+        grace_s = min(STDIN_GRACE_S, 0.4 * left)
+        if await self.exits(self._loop.time() + grace_s):
             self.ended_by = self.ended_by or "stdin"
             return
+        self.is_deaf = grace_s >= FAIR_S
         self._signal(signal.SIGTERM)
         if await self.exits(min(self._loop.time() + TERM_GRACE_S, deadline)):
             self.ended_by = "terminate"
