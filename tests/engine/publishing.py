@@ -73,9 +73,15 @@ async def feed(workshop: Workshop, *surfaces: Surface, region: str = "local") ->
 
 async def decided(workshop: Workshop) -> None:
     """Tell the engine that somebody decided about the surface, and wait until it has taken that up."""
-    commits = workshop.engine.gauges.commits
+    memory, store = workshop.engine._memory.surfaces, workshop.store.surfaces
+
+    async def is_taken_up() -> bool:
+        rows, releases = await store.drifts(SCOPE, "m1"), await store.releases(SCOPE, "m1")
+        same = tuple(memory.rows["m1"].values()) == rows
+        return same and memory.releases.get("m1", ()) == releases
+
     await workshop.bus.publish(Topic.CHANGES, Change("surface", "m1", "default"))
-    await until(lambda: workshop.engine.gauges.commits > commits, "it is taken up")
+    await until(is_taken_up, "it is taken up")
 
 
 async def drift(store: Store) -> Drift:

@@ -13,14 +13,14 @@ import structlog
 
 from lifesign.bus import Bus, Change, Topic
 from lifesign.clock import Clock
-from lifesign.core.batch import Event
+from lifesign.core.batch import Batch, Event
 from lifesign.core.errors import StorageError
 from lifesign.core.model import Run
 from lifesign.core.scope import system_scope
 from lifesign.engine.chronicle import chronicle
 from lifesign.engine.fold import Fold
 from lifesign.engine.gauges import Gauges
-from lifesign.engine.surfaces import Papers, compare_ahead, papers_wanted
+from lifesign.engine.surfaces import Papers, compare_ahead, compare_drifted, papers_wanted
 from lifesign.engine.watch import Memory
 from lifesign.store import Store
 
@@ -30,6 +30,7 @@ COMMIT_EVERY_S = 0.1
 """A commit at most this often, so that a busy engine writes large batches."""
 RETRY_S = (0.5, 1.0, 2.0, 5.0)
 
+NOTHING = Batch()
 T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
@@ -99,6 +100,7 @@ class Judge:
                 d for each in drifts if each.is_drifted for d in (each.baseline, each.current)
             }
             papers = Papers(await surfaces.documents(scope, digests)) if digests else Papers()
+            await asyncio.to_thread(compare_drifted, drifts, papers)
             open_still = [release for release in releases if release.ends_at >= now]
             fold, events = await self._decided(
                 lambda fold: fold.surfaces.take_up(watched.monitor, drifts, open_still, at=now),
@@ -158,6 +160,8 @@ class Judge:
 
     async def _commit(self, fold: Fold) -> Sequence[Event]:
         batch = fold.batch()
+        if batch == NOTHING:
+            return ()
         events = await self._patiently(lambda: self._store.observations.commit(batch))
         self._gauges.commits += 1
         return events

@@ -108,6 +108,13 @@ def compare_ahead(memory: SurfaceMemory, runs: Sequence[Run], papers: Papers) ->
             papers.changes(drift.baseline, surface.digest)
 
 
+def compare_drifted(drifts: Iterable[Drift], papers: Papers) -> None:
+    """Compare each surface that is drift with its baseline."""
+    for drift in drifts:
+        if drift.is_drifted:
+            papers.changes(drift.baseline, drift.current)
+
+
 def is_calm(drift: Drift, digest: str) -> bool:
     """Whether a look that sees this changes nothing: it is current, accepted, and nothing changed lately."""
     return digest == drift.current == drift.baseline and not drift.recent
