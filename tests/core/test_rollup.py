@@ -138,7 +138,9 @@ def test_several_histograms_are_read_back_from_one_text(found: list[Histogram]):
     assert decode_all(encode_all(found)) == found
 
 
-@pytest.mark.parametrize("blob", [b"", b"\x02", b"\x01\x80", b"\x01\x01\x05", b"\x01\x05\x01"])
+@pytest.mark.parametrize(
+    "blob", [b"", b"\x02", b"\x01\x80", b"\x01\x01\x10", b"\x01\x02\x00\x05", b"\x01\x05\x11"]
+)
 def test_foreign_bytes_are_no_histograms(blob: bytes):
     with pytest.raises(ValueError, match="histogram"):
         decode_all(blob)
@@ -147,3 +149,9 @@ def test_foreign_bytes_are_no_histograms(blob: bytes):
 @given(histograms, st.lists(st.floats(0, 1)).map(sorted))
 def test_quantiles_of_one_pass_are_those_of_many(histogram: Histogram, qs: list[float]):
     assert histogram.quantiles(*qs) == tuple([histogram.quantile(q) for q in qs])
+
+
+def test_an_hour_of_one_phase_takes_about_a_byte_a_bucket():
+    spread = Histogram.of(20 + n % 30 for n in range(60))
+
+    assert len(encode_all([spread])) <= len(spread.buckets) + 8

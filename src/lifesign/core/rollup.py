@@ -83,10 +83,7 @@ class Histogram:
     def decode(cls, blob: bytes) -> "Histogram":
         """The histogram that was encoded; raises ValueError for anything else."""
         _check_codec(blob)
-        return cls._of_numbers(_numbers(blob[1:]))
-
-    @classmethod
-    def _of_numbers(cls, numbers: Sequence[int]) -> "Histogram":
+        numbers = _numbers(blob[1:])
         if len(numbers) % 2:
             raise ValueError("A latency histogram ends with a bucket that has no count.")
         places = accumulate(numbers[::2], initial=_LOWEST)
@@ -95,10 +92,10 @@ class Histogram:
 
 
 def encode_all(histograms: Iterable[Histogram]) -> bytes:
-    """Several histograms in one text: a codec number, then each one's length in bytes and its numbers."""
+    """Several histograms in one text: a codec number, then each one's length in bytes and its buckets."""
     out = bytearray([_CODEC])
     for histogram in histograms:
-        body = histogram.encode()[1:]
+        body = _packed(histogram)
         _put(out, len(body))
         out += body
     return bytes(out)
@@ -113,9 +110,43 @@ def decode_all(blob: bytes) -> list[Histogram]:
         size, at = _take(blob, at)
         if at + size > len(blob):
             raise ValueError("A latency histogram is shorter than it says.")
-        found.append(Histogram._of_numbers(_numbers(blob[at : at + size])))  # noqa: SLF001 - its own module
+        found.append(_unpacked(blob[at : at + size]))
         at += size
     return found
+
+
+def _packed(histogram: Histogram) -> bytes:
+    """One byte for each bucket whose gap and count are below 16, nearly all of an hour's; else 0 and both in full."""
+    out = bytearray()
+    before = _LOWEST
+    for bucket, count in sorted(histogram.buckets.items()):
+        gap = bucket - before
+        if 0 < gap < 16 and count < 16:
+            out.append(gap << 4 | count)
+        else:
+            out.append(0)
+            _put(out, gap)
+            _put(out, count)
+        before = bucket
+    return bytes(out)
+
+
+def _unpacked(body: bytes) -> Histogram:
+    buckets: dict[int, int] = {}
+    place, at = _LOWEST, 0
+    while at < len(body):
+        byte = body[at]
+        at += 1
+        if byte:
+            gap, count = byte >> 4, byte & 0x0F
+        else:
+            gap, at = _take(body, at)
+            count, at = _take(body, at)
+        if not count:
+            raise ValueError("A latency histogram has a bucket without values.")
+        place += gap
+        buckets[place] = count
+    return Histogram(buckets)
 
 
 def _check_codec(blob: bytes) -> None:
