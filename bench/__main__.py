@@ -1,7 +1,7 @@
 """`make bench`: measure the whole product on one core, targets on another, and print the figures.
 
-make bench                       all of it, about ten minutes
-make bench ARGS="checks pings"   some of it: checks, blackbox, rest, hanging, death, pings, kill9
+make bench                       all of it, about twenty minutes
+make bench ARGS="checks pings"   some of it: checks, blackbox, mcp, fleets, rest, hanging, death, pings, kill9
 make bench ARGS="--quick --json" shorter windows and smaller sizes, as JSON
 """
 
@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import checks, faults, kill9, pings
+from bench import checks, faults, kill9, mcp, pings
 from bench.figures import Figure, document, machine, table
 from bench.product import TARGET_CORE
 from bench.targets import Targets, targets
@@ -24,10 +24,13 @@ def measures(site: Targets, directory: Path, *, quick: bool) -> dict[str, Measur
     """What can be measured, by name."""
     seconds = 5 if quick else 15
     sizes = [100, 1_000] if quick else [100, 1_000, 10_000, 50_000]
+    fleets = [1_000] if quick else [10_000, 40_000]
     interval_s = 10 if quick else 60
     return {
         "checks": lambda: checks.per_cpu_second(site, seconds=seconds),
         "blackbox": lambda: checks.blackbox(site, seconds=seconds),
+        "mcp": lambda: mcp.per_cpu_second(site, seconds=seconds),
+        "fleets": lambda: mcp.fleets(site, fleets, interval_s=interval_s),
         "rest": lambda: checks.at_rest(site, sizes, interval_s=interval_s),
         "hanging": lambda: faults.hanging(site, seconds=2 * seconds),
         "death": lambda: faults.death_to_webhook(directory, rounds=3 if quick else 9),

@@ -19,6 +19,9 @@ from e2e.processes import Child, clean_environment, free_port, until
 
 Settings = Callable[[int], Mapping[str, Any]]
 
+Load = tuple[int, str, Settings, list[str]]
+"""Checks a second to ask for, kind, settings of the n-th, conditions."""
+
 WARM_UP_S = 8.0
 BLACKBOX_CONNECTIONS = 16
 _EXPORTER = "modules: {http_2xx: {prober: http, timeout: 5s}}\n"
@@ -45,14 +48,13 @@ def monitors(
     ]
 
 
-def kinds(targets: Targets) -> dict[str, tuple[int, str, Settings, list[str]]]:
+def kinds(targets: Targets) -> dict[str, Load]:
     """Label → checks a second to ask for, kind, settings and conditions."""
     http = ["status == 200", 'json("$.queue.depth") < 100', "latency_ms < 1000"]
     return {
         "http": (2500, "http", lambda n: {"url": targets.http(n)}, http),
         "https": (700, "http", lambda n: {"url": targets.https(n)}, ["tls.days_left > 7"]),
         "tcp": (2500, "tcp", lambda n: _host_port(targets.http(n)), []),
-        "mcp": (1500, "mcp", lambda n: {"url": targets.mcp_url(n)}, ["tools.count >= 5"]),
     }
 
 
@@ -63,8 +65,15 @@ def _host_port(url: str) -> dict[str, Any]:
 
 def per_cpu_second(targets: Targets, *, seconds: float) -> Iterator[Figure]:
     """The whole product at a rate that one core carries: every kind on its own."""
-    aims = {"http": "≥ 3,000", "https": "≥ 900", "mcp": "≥ 2,000"}
-    for label, (rate, kind, settings, conditions) in kinds(targets).items():
+    aims = {"http": "≥ 3,000", "https": "≥ 900"}
+    yield from rates(targets, kinds(targets), aims, seconds=seconds)
+
+
+def rates(
+    targets: Targets, kinds: Mapping[str, Load], aims: Mapping[str, str], *, seconds: float
+) -> Iterator[Figure]:
+    """Checks per CPU-second of each load on its own."""
+    for label, (rate, kind, settings, conditions) in kinds.items():
         listed = monitors(rate, kind, settings, interval_s=1)
         listed = [monitor | {"conditions": conditions} for monitor in listed]
         with home() as directory, serving(directory, _config(targets, listed)) as product:

@@ -31,6 +31,12 @@ http {{
     ssl_certificate {certificate}; ssl_certificate_key {certificate};
     location / {{ default_type text/plain; return 200 "ok"; }}
   }}
+  upstream farm {{ server 127.0.0.1:{mcp}; keepalive 64; keepalive_requests 1000000; }}
+  server {{
+    {mcp_tls}
+    ssl_certificate {certificate}; ssl_certificate_key {certificate};
+    location / {{ proxy_pass http://farm; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering on; }}
+  }}
 }}
 """
 
@@ -42,6 +48,7 @@ class Targets:
     plain: int
     tls: int
     mcp: int
+    mcp_tls: int
     hang: int
     root: Path
     nginx: Child
@@ -54,9 +61,13 @@ class Targets:
         """A URL of the TLS site."""
         return f"https://{ADDRESSES[number % len(ADDRESSES)]}:{self.tls}/{number}"
 
-    def mcp_url(self, number: int) -> str:
-        """A URL of the MCP server."""
-        return f"http://{ADDRESSES[number % len(ADDRESSES)]}:{self.mcp}/mcp"
+    def mcp_url(self, number: int, path: str = "mcp") -> str:
+        """A URL of the MCP server of that path."""
+        return f"http://{ADDRESSES[number % len(ADDRESSES)]}:{self.mcp}/{path}/{number}"
+
+    def mcp_tls_url(self, number: int, path: str = "mcp") -> str:
+        """The same behind TLS."""
+        return f"https://{ADDRESSES[number % len(ADDRESSES)]}:{self.mcp_tls}/{path}/{number}"
 
     def hanging(self, number: int) -> str:
         """A URL that takes a connection and never answers."""
@@ -67,23 +78,27 @@ class Targets:
 def targets(directory: Path) -> Iterator[Targets]:
     """Everything that is probed, up."""
     directory.mkdir(parents=True, exist_ok=True)
-    plain, tls, mcp, hang = (free_port() for _ in range(4))
+    plain, tls, mcp, mcp_tls, hang = (free_port() for _ in range(5))
     authority = PrivateCA(directory / "ca")
     certificate = directory / "server.pem"
     authority.issue_for(ADDRESSES, path=certificate)
     with ExitStack() as stack:
         nginx = stack.enter_context(
-            _nginx(directory, plain=plain, tls=tls, certificate=certificate)
+            _nginx(
+                directory, plain=plain, tls=tls, mcp=mcp, mcp_tls=mcp_tls, certificate=certificate
+            )
         )
         farm = [sys.executable, "-m", "bench.farm", str(mcp), str(hang), str(HANGING)]
         child = stack.enter_context(
             Child(pinned(TARGET_CORE, farm), environment=clean_environment())
         )
         child.says("ready")
-        yield Targets(plain, tls, mcp, hang, authority.root, nginx)
+        yield Targets(plain, tls, mcp, mcp_tls, hang, authority.root, nginx)
 
 
-def _nginx(directory: Path, *, plain: int, tls: int, certificate: Path) -> Child:
+def _nginx(
+    directory: Path, *, plain: int, tls: int, mcp: int, mcp_tls: int, certificate: Path
+) -> Child:
     config = directory / "nginx.conf"
     config.write_text(
         _NGINX.format(
@@ -91,6 +106,10 @@ def _nginx(directory: Path, *, plain: int, tls: int, certificate: Path) -> Child
             certificate=certificate,
             plain=" ".join(f"listen {address}:{plain} backlog=4096;" for address in ADDRESSES),
             tls=" ".join(f"listen {address}:{tls} ssl backlog=4096;" for address in ADDRESSES),
+            mcp=mcp,
+            mcp_tls=" ".join(
+                f"listen {address}:{mcp_tls} ssl backlog=4096;" for address in ADDRESSES
+            ),
         ),
         "utf-8",
     )
