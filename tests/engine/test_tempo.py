@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.workshop import SCOPE, Stage, monitor, opened
+from engine.workshop import SCOPE, Stage, monitor, opened, running, until
 from lifesign.bus import LocalBus
 from lifesign.clock import FakeClock
 from lifesign.core.batch import Batch
@@ -258,3 +258,23 @@ async def test_the_past_of_a_few_monitors_is_read_in_a_turn(
         await bench.tempo.turn()
 
     assert asked == [MOST_READ, MOST_READ, 1]
+
+
+async def test_the_engine_hears_runs_and_ends_what_is_no_longer_judged(store: Store):
+    off = monitor("m1", policy=replace(POLICY, latency_factor=None))
+    await store.monitors.add(SCOPE, off)
+    await store.monitors.add(SCOPE, monitor("m2"))
+    told = Alert(
+        id="alr_1", key="latency/m1", monitor_id="m1", opened_at=T0, updated_at=T0, title="m1: slow"
+    )
+    await store.observations.commit(Batch(alerts=(told,)))
+
+    async def is_resolved() -> bool:
+        alert = await store.alerts.get(SCOPE, "alr_1")
+        return alert.state is AlertState.RESOLVED
+
+    async with running(store, Stage()) as workshop:
+        await until(is_resolved, "the alert is resolved")
+        await until(lambda: workshop.engine.reading()["runs_total"] >= 2, "both ran")
+        await until(lambda: "m2" in workshop.engine._tempo._laps, "the tempo heard of it")
+        assert "m1" not in workshop.engine._tempo._laps
