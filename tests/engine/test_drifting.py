@@ -20,6 +20,7 @@ from engine.publishing import (
     timeline,
 )
 from engine.workshop import SCOPE, Stage, monitor, opened, until
+from lifesign.bus import Change, Topic
 from lifesign.core.batch import Batch
 from lifesign.core.drift import follow
 from lifesign.core.drift.values import Impact, Release
@@ -130,6 +131,28 @@ async def test_a_release_accepts_in_silence(tmp_path: Path) -> None:
         assert line.accepted_by == "release 4.1"
         assert (await drift(store)).baseline == ONE.digest
         assert await alerts(store) == []
+
+
+async def test_a_release_that_is_announced_late_still_accepts_the_surface_it_names(
+    tmp_path: Path,
+) -> None:
+    stage = Publisher()
+    async with opened(tmp_path) as store, publishing(store, stage, policy=STUBBORN) as workshop:
+        await feed(workshop, ONE, ONE)
+        release = Release(
+            id="rel_1",
+            monitor_id="m1",
+            starts_at=later(seconds=-0.001),
+            ends_at=later(hours=1),
+            digest=ONE.digest,
+        )
+        await store.surfaces.announce(SCOPE, [release])
+        await workshop.bus.publish(Topic.CHANGES, Change("surface", "m1", "default"))
+        await until(lambda: len(stage.heard) == 2, "the end is told")
+        (line,) = await timeline(store)
+
+        assert line.accepted_by == "release rel_1"
+        assert (await drift(store)).baseline == ONE.digest
 
 
 async def test_time_accepts_what_stays(tmp_path: Path) -> None:
