@@ -1,13 +1,15 @@
 """The pure parts: phrases, the filter language, the ladder, the day bars, forms from models."""
 
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from lifesign.core.model import Failure, Owner, State
+from lifesign.probes.registry import load_kinds, settings_from
 from lifesign.service.views import DayView
 from lifesign.web import phrases
 from lifesign.web.drawing import HEIGHT, day_bars
@@ -159,6 +161,58 @@ def test_what_a_form_shows_is_what_it_reads_back():
             form[part.name] = "on" if part.checked else part.value
 
     assert settings == read_fields(HttpSettings, form)
+
+
+class Part(BaseModel):
+    """A part that may be left out."""
+
+    name: str = Field(description="Who.")
+    every: timedelta = Field(default=timedelta(minutes=2), description="How often.")
+    kind: Literal["small", "large"] = Field(default="small", description="How big.")
+
+
+class Whole(BaseModel):
+    """A model with such a part."""
+
+    part: Part | None = Field(default=None, description="May be left out.")
+
+
+def test_a_part_that_was_left_as_it_was_shown_is_absent():
+    """A form sends its choices and what it was filled with, also where nobody meant them."""
+    [group] = fields_of(Whole, {})
+    form = {part.name: part.value for part in group.parts}
+
+    assert read_fields(Whole, form) == {}
+    assert read_fields(Whole, form | {"settings.part.kind": "large"})["part"]
+    named = read_fields(Whole, form | {"settings.part.name": "a"})
+    assert Whole.model_validate(named).part == Part(name="a")
+
+
+ACTIVE = [kind for kind in load_kinds().values() if not kind.passive]
+
+
+@pytest.mark.parametrize("kind", ACTIVE, ids=lambda kind: kind.name)
+def test_a_form_that_was_only_sent_turns_nothing_on(kind):
+    pasted = "https://a.example/mcp" if kind.name in {"http", "mcp"} else "a.example:443"
+    given = settings_from(kind, pasted)
+    form = dict(_posted(fields_of(kind.settings, given)))
+
+    try:
+        plain = kind.settings.model_validate(given)
+    except ValidationError:
+        pytest.skip("this kind needs more than an address")
+    assert kind.settings.model_validate(read_fields(kind.settings, form)) == plain
+
+
+def _posted(fields):
+    for field in fields:
+        if field.control == "group":
+            yield from _posted(field.parts)
+        elif field.control == "check":
+            yield from [(field.name, "on")] * field.checked
+            yield f"{field.name}:box", "1"
+        else:
+            yield field.name, field.value
 
 
 def test_nonsense_is_left_for_the_model_to_refuse():

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from lifesign.core.units import parse_duration
 from lifesign.web.shapes import Control, Schema, control_of, shape_of
@@ -32,12 +33,32 @@ def _read(
         control = control_of(shape, root)
         name = f"{prefix}.{key}"
         if control == "group":
-            value: object = _read(shape, root, form, prefix=name) or None
+            said = _read(shape, root, form, prefix=name)
+            is_left = _is_optional(part) and _says_nothing(said, shape, root)
+            value: object = None if is_left or not said else said
         else:
             value = _value(form.get(name, ""), control, name=name, form=form)
         if value is not None:
             settings[key] = value
     return settings
+
+
+def _is_optional(part: Schema) -> bool:
+    return any(one.get("type") == "null" for one in part.get("anyOf", ()))
+
+
+def _says_nothing(said: Mapping[str, object], shape: Schema, root: Schema) -> bool:
+    """Whether a group was left as it was shown: a form always sends what it was filled with, wanted or not."""
+    shown = shape.get("properties", {})
+    return all(value == _as_sent(shown[key], root) for key, value in said.items())
+
+
+def _as_sent(part: Schema, root: Schema) -> object:
+    """A default in the form in which it comes back from a form."""
+    default = part.get("default")
+    if default is not None and control_of(shape_of(part, root), root) == "duration":
+        return TypeAdapter(timedelta).validate_python(default).total_seconds()
+    return default
 
 
 def _value(text: str, control: Control, *, name: str, form: Mapping[str, str]) -> object:
