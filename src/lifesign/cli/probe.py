@@ -210,7 +210,7 @@ def _draw(question: Question, finished: Finished) -> None:
             emit(f"  found     {paint(clean(check.found), 'red')}")
     if failure is not None and failure.layer != "condition":
         _draw_reason(failure.layer, failure.code, failure.message, failure.remedy, "red")
-        if failure.layer == "stdio":
+        if question.kind.name == "mcp-stdio":
             _draw_last_words(failure.evidence)
     for finding in finished.observation.findings:
         if failure is None or finding.message != failure.message:

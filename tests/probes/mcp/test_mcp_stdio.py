@@ -1,6 +1,7 @@
 """The kind mcp-stdio: real programs, of the official SDK and broken ones."""
 
 import asyncio
+import shlex
 import sys
 from pathlib import Path
 
@@ -92,12 +93,33 @@ async def test_a_server_that_ends_at_an_unknown_greeting_is_started_again() -> N
 
 
 async def test_a_greeting_that_is_answered_late_is_not_taken_for_another() -> None:
-    """A slow start: the reply to `server/discover` comes while `initialize` is waited for."""
-    first = "time.sleep(1.2)"
-    seen = await watch(small_server(first=first), within_s=4.0)
+    """A slow start: the reply to `server/discover` comes while `initialize` is waited for, and is no fault."""
+    seen = await watch(small_server(first="time.sleep(1.2)"), within_s=4.0)
+
+    assert (seen.failure, seen.facts["era"], seen.findings) == (None, "legacy", ())
+
+
+async def test_a_greeting_that_is_never_answered_is_told() -> None:
+    before = "if asked['method'] == 'server/discover': return"
+    seen = await watch(small_server(before=before), within_s=2.0)
 
     assert (seen.failure, seen.facts["era"]) == (None, "legacy")
     assert [(found.layer, found.code) for found in seen.findings] == [("discover", "hang")]
+
+
+async def test_a_program_that_became_another_is_greeted_anew(tmp_path: Path) -> None:
+    """Found to be modern, then replaced by an older one that ends at `server/discover`."""
+    script, memory = tmp_path / "server", {}
+    old = small_server(before="if asked['method'] == 'server/discover': sys.exit(1)")
+    found = []
+    for command in (ORACLE, old, old):
+        words = " ".join(map(shlex.quote, command))
+        script.write_text(f"#!/bin/sh\nexec {words}\n")
+        script.chmod(0o755)
+        found.append(await watch([shlex.quote(str(script))], memory=memory))
+
+    assert [seen.facts.get("era") for seen in found] == ["modern", None, "legacy"]
+    assert failure_of(found[1]) == ("stdio", "exited")
 
 
 async def test_logs_on_stdout_are_told_and_do_not_stop_a_visit() -> None:

@@ -92,7 +92,10 @@ async def _observe(plan: _Plan, ctx: ProbeContext) -> Observation:
             failure = examined.failure
         except NetError as error:
             failure = error.failure
-        sheet.facts["latency_ms"] = round((time.perf_counter() - started) * 1000, 3)
+            if failure.layer == "stdio":
+                # What ends or is silent may have become another program since: it is greeted anew next time.
+                ctx.memory.pop("mcp.dialect", None)
+        sheet.note_latency((time.perf_counter() - started) * 1000)
     if failure is not None and lines.line is not None:
         failure = lines.line.with_last_words(failure)
     _note_program(lines, sheet, failure)
@@ -110,10 +113,13 @@ async def _converse(lines: StdioLines, plan: _Plan, sheet: Sheet, ctx: ProbeCont
         now=ctx.clock.monotonic,
     )
     if arrival.dialect.ignores_discover:
-        message = "`server/discover` is left without an answer; `initialize` is answered."
-        sheet.find(Level.WARN, "discover", "hang", message)
-    version = arrival.visit.greeting.server_version
-    ctx.memory["mcp.dialect"] = replace(arrival.dialect, server_version=version)
+        ctx.memory.pop("mcp.dialect", None)
+        if lines.line is not None and not lines.line.was_late:
+            message = "`server/discover` was left without an answer; `initialize` was answered."
+            sheet.find(Level.WARN, "discover", "hang", message)
+    else:
+        version = arrival.visit.greeting.server_version
+        ctx.memory["mcp.dialect"] = replace(arrival.dialect, server_version=version)
     note_greeting(arrival, sheet)
     return await examine(arrival.visit, plan.settings, sheet, ctx)
 

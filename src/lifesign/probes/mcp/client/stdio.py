@@ -150,6 +150,8 @@ class StdioLine:
     def __init__(self, process: Process, lines: StdioLines) -> None:
         self.process = process
         self.replied_at = 0.0
+        self.was_late = False
+        """Whether a reply came after its request had been given up: the program is slow, and not deaf to it."""
         self._lines = lines
         self._asked: set[int] = set()
         self._asked_back = 0
@@ -214,6 +216,7 @@ class StdioLine:
             self._lines.strays.note(line)
             return None
         if fault.code == "id_mismatch" and _id_of(line) in self._asked:
+            self.was_late = True
             return None
         return line, fault
 
