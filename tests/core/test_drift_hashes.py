@@ -11,6 +11,8 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mcp.server.mcpserver import MCPServer
+from mcp.types import Icon, ToolAnnotations
 
 from lifesign.core.drift.canonical import TooDeepError
 from lifesign.core.drift.hashes import digest_of, surface_of, tool_hashes
@@ -80,6 +82,15 @@ def test_order_and_form_never_change_anything(seed: int, decompose: bool) -> Non
         parts = decomposed(parts)
 
     assert surface_of(parts) == surface_of(PARTS)
+
+
+@given(st.integers(0, 2), st.booleans())
+def test_the_split_into_pages_never_changes_anything(cut: int, is_reversed: bool) -> None:
+    """What comes page by page is merged in the order of the pages, whichever page a tool is on."""
+    pages = [PARTS["tools"][:cut], PARTS["tools"][cut:]]
+    merged = [tool for page in (pages[::-1] if is_reversed else pages) for tool in page]
+
+    assert surface_of(PARTS | {"tools": merged}) == surface_of(PARTS)
 
 
 NOISE: list[Edit] = [
@@ -215,19 +226,63 @@ async def ask(client: httpx2.AsyncClient, url: str, method: str, **headers: str)
     return result
 
 
-async def test_the_sdks_server_publishes_the_same_in_both_eras() -> None:
+LISTS = {
+    "tools/list": "tools",
+    "prompts/list": "prompts",
+    "resources/list": "resources",
+    "resources/templates/list": "resourceTemplates",
+}
+
+
+def rich_server() -> MCPServer:
+    """A server of the SDK that publishes some of everything, icons too."""
+    icon = [Icon(src="https://example.org/icon.png")]
+    server = MCPServer(
+        "oracle", title="The Oracle", version="7.1", instructions="Ask – nicely.", icons=icon
+    )
+
+    @server.tool(title="Adder", annotations=ToolAnnotations(read_only_hint=True), icons=icon)
+    def add(a: int, b: int = 3) -> int:
+        """Add two numbers."""
+        return a + b
+
+    @server.tool()
+    def names(prefix: str | None = None) -> list[str]:
+        """List names."""
+        return [prefix or ""]
+
+    @server.prompt(title="Greeting")
+    def greet(who: str, how: str = "kindly") -> str:
+        """Greet somebody."""
+        return f"{who} {how}"
+
+    @server.resource("status://all", mime_type="text/plain")
+    def everything() -> str:
+        """All of it."""
+        return ""
+
+    @server.resource("status://servers/{slug}")
+    def one(slug: str) -> str:
+        """One of them."""
+        return slug
+
+    return server
+
+
+async def test_the_sdks_server_publishes_the_same_in_both_eras(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("servers.sdk_mcp.build_server", rich_server)
     async with sdk_server(is_stateless=True) as url, httpx2.AsyncClient() as client:
         greeting = await ask(client, url, "initialize")
-        old = {"MCP-Protocol-Version": "2025-11-25"}
-        legacy: dict[str, Any] = {**greeting}
-        for method, name in (("tools/list", "tools"), ("prompts/list", "prompts"), ("resources/list", "resources")):  # fmt: skip
-            legacy[name] = (await ask(client, url, method, **old))[name]
-
-        new = {"MCP-Protocol-Version": "2026-07-28"}
+        old, new = {"MCP-Protocol-Version": "2025-11-25"}, {"MCP-Protocol-Version": "2026-07-28"}
         found = await ask(client, url, "server/discover", **new, **{"Mcp-Method": "server/discover"})  # fmt: skip
+        legacy: dict[str, Any] = {**greeting}
         modern = {**found, "serverInfo": found["_meta"]["io.modelcontextprotocol/serverInfo"]}
-        for method, name in (("tools/list", "tools"), ("prompts/list", "prompts"), ("resources/list", "resources")):  # fmt: skip
+        for method, name in LISTS.items():
+            legacy[name] = (await ask(client, url, method, **old))[name]
             modern[name] = (await ask(client, url, method, **new, **{"Mcp-Method": method}))[name]
 
     assert surface_of(legacy) == surface_of(modern)
-    assert len(tool_hashes(surface_of(modern).document or b"")) == 2
+    assert greeting["capabilities"] != found["capabilities"]
+    assert all(len(modern[name]) > 0 for name in LISTS.values())

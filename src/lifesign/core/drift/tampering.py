@@ -104,17 +104,17 @@ def _mild(old: str, new: str, is_other: IsOther) -> Iterator[str]:
     hosts = [host for host in _URL.findall(new) if host.lower() not in known]
     if hosts:
         yield f"a new address ({hosts[0][:_QUOTED]})"
-    named = sorted(name for name in _mentioned(new) - _mentioned(old) if is_other(name))
+    named = {name for name in _mentioned(new) if is_other(name)}
+    named = named and named - _mentioned(old)
     if named:
-        yield f"the name of another tool ({named[0][:_QUOTED]})"
+        yield f"the name of another tool ({min(named)[:_QUOTED]})"
 
 
 def _first_new(pattern: re.Pattern[str], old: str, new: str) -> str:
-    known = {found.group().lower() for found in pattern.finditer(old)}
-    for found in pattern.finditer(new):
-        if found.group().lower() not in known:
-            return found.group()[:_QUOTED]
-    return ""
+    """The first thing said in `new` and not in `old`, which is only looked through when there is something to find."""
+    said = [found.group() for found in pattern.finditer(new)]
+    known = {found.group().lower() for found in pattern.finditer(old)} if said else set()
+    return next((each[:_QUOTED] for each in said if each.lower() not in known), "")
 
 
 def _mentioned(text: str) -> set[str]:
