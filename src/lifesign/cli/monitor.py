@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from lifesign.cli.client import AsJSON, CommandError, Daemon, Data, Place, Url, run
+from lifesign.cli.latency_text import print_latency
 from lifesign.cli.monitor_text import print_monitor, print_monitors, print_run
 from lifesign.cli.output import emit_json, note
 from lifesign.core.errors import InvalidError
@@ -137,6 +138,19 @@ def show(monitor: MonitorId, url: Url = None, data: Data = None, as_json: AsJSON
         emit_json(found)
     else:
         print_monitor(found)
+
+
+@app.command()
+def latency(
+    monitor: MonitorId, url: Url = None, data: Data = None, as_json: AsJSON = False
+) -> None:
+    """Show percentiles of 24 h, 7 d and 30 d by phase, and what is usual."""
+    place = Place.of(url, data)
+    found = run(place, lambda daemon: daemon.get(f"/monitors/{monitor}/latency"), offline=True)
+    if as_json:
+        emit_json(found)
+    else:
+        print_latency(found)
 
 
 @app.command()
