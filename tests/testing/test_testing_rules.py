@@ -1,13 +1,18 @@
 """The rules of the transport that the shipped server holds its clients to, asked by hand."""
 
+import asyncio
 import subprocess
 import sys
 from typing import Any
 
 import httpx2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lifesign.testing import EVERYTHING, Answer, Era, FaultyMCP, Transport, reply
+from lifesign.testing import EVERYTHING, Answer, Call, Era, FaultyMCP, Transport, reply
+from lifesign.testing.dialogue import Dialogue
+from lifesign.testing.protocol import STEPS
 
 ACCEPT = {"Accept": "application/json, text/event-stream"}
 VERSION = "2026-07-28"
@@ -184,6 +189,53 @@ async def test_an_answer_can_follow_from_the_faithful_one() -> None:
 
     assert [answer.json()["result"]["seen"] for answer in (first, second)] == [1, 2]
     assert server.steps == ["tools_list", "tools_list"]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)  # fmt: skip
+PARAMS = st.dictionaries(
+    st.sampled_from(["name", "uri", "cursor", "arguments", "argument", "_meta", "notifications", "protocolVersion"]),
+    JSON | st.sampled_from(["echo", "add", "count", "wait", "greet", "lifesign://status"]),
+)  # fmt: skip
+
+
+@given(st.sampled_from([*STEPS, "no/such", ""]), JSON | PARAMS, JSON, st.sampled_from([Era.LEGACY, Era.MODERN]))  # fmt: skip
+def test_every_message_is_answered_or_refused(
+    method: str, params: object, asked: object, era: Era
+) -> None:
+    message = {"jsonrpc": "2.0", "id": asked, "method": method, "params": params}
+
+    said = Dialogue(EVERYTHING).answer(message, era).message
+
+    assert said is not None
+    assert said["id"] == asked
+    assert ("result" in said) is not ("error" in said)
+
+
+async def test_an_answer_that_cannot_be_made_ends_the_connection() -> None:
+    def break_off(_: Call) -> Answer:
+        raise ConnectionResetError
+
+    async with FaultyMCP(every=break_off) as server:
+        with pytest.raises(httpx2.RemoteProtocolError):
+            await post(server, asked("initialize", **GREETING), ACCEPT)
+
+
+async def test_a_client_that_hangs_up_ends_its_old_session() -> None:
+    async with FaultyMCP(transport=Transport.SSE) as server:
+        async with httpx2.AsyncClient() as http, http.stream("GET", server.url) as stream:
+            lines = stream.aiter_lines()
+            assert await anext(lines) == "event: endpoint"
+            address = server.base + (await anext(lines)).removeprefix("data: ")
+            assert len(server.sessions) == 1
+        async with asyncio.timeout(5), httpx2.AsyncClient() as http:
+            while (await http.post(address, json=asked("ping"))).status_code != 404:
+                continue
+
+    assert server.sessions == []
 
 
 def test_the_room_stands_on_the_standard_library() -> None:

@@ -26,7 +26,7 @@ from lifesign.testing.endpoint import Framing
 from lifesign.testing.everything import EVERYTHING
 from lifesign.testing.faults import ELSEWHERE, FAULTS, Fault, Where
 from lifesign.testing.gate import CLIENT_ID, CLIENT_SECRET, OPEN_TOKEN, Gate
-from lifesign.testing.offer import Memory, Offer, Outcome, Prompt, Resource, Tool, text
+from lifesign.testing.offer import Memory, Offer, Outcome, Prompt, Resource, Template, Tool, text
 from lifesign.testing.protocol import Era, Transport
 from lifesign.testing.server import TOOL, FaultyMCP, faulty
 from lifesign.testing.ways import SESSION, Arrival, Ways
@@ -54,6 +54,7 @@ __all__ = [
     "Prompt",
     "Resource",
     "Say",
+    "Template",
     "Tool",
     "Transport",
     "Ways",

@@ -71,12 +71,14 @@ class Call:
 class Feed:
     """An open stream: what is put into `queue` is sent on it, and a comment after `keepalive` seconds of silence.
 
-    `subscription` is the request that opened it in the modern era; None for a GET stream.
+    `subscription` is the request that opened it in the modern era; None for a GET stream. `ended` is called when the
+    client hangs up.
     """
 
     queue: "asyncio.Queue[bytes]" = field(default_factory=asyncio.Queue)
     keepalive: float | None = 15.0
     subscription: Any = None
+    ended: Callable[[], object] | None = None
 
 
 Part: TypeAlias = bytes | float

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from lifesign.testing.offer import JSONObject, Memory, Offer, page_of
+from lifesign.testing.offer import JSONObject, Memory, Offer, opened, page_of
 from lifesign.testing.protocol import (
     CACHEABLE,
     HANDSHAKE_VERSIONS,
@@ -75,8 +75,7 @@ class Dialogue:
             return _refusal(asked, refused, 400)
         if "id" not in message:
             return Said(status=202)
-        params = message.get("params")
-        params = params if isinstance(params, Mapping) else {}
+        params = opened(message.get("params"))
         try:
             if method == "tools/call":
                 return self._call(asked, params, era)
@@ -132,19 +131,18 @@ class Dialogue:
 
     def read(self, uri: object, missing: int) -> dict[str, Any]:
         """The contents of a resource; `missing` is the error number of one that is not there."""
-        if (found := self.offer.resource(uri)) is None:
+        if (found := self.offer.contents(uri)) is None:
             raise RefusedError(missing, f"No resource at {uri}.", data={"uri": uri})
-        return {"contents": [{"uri": uri} | dict(found.read())]}
+        return {"contents": [{"uri": uri} | dict(found)]}
 
     def _expand(self, params: Mapping[str, Any]) -> dict[str, Any]:
         if (found := self.offer.prompt(params.get("name"))) is None:
             raise RefusedError(INVALID_PARAMS, "No such prompt.")
-        given = params.get("arguments")
-        messages = found.expand(given if isinstance(given, Mapping) else {})
+        messages = found.expand(opened(params.get("arguments")))
         return {"messages": list(messages)}
 
     def _complete(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        begun = str((params.get("argument") or {}).get("value", "")).lower()
+        begun = str(opened(params.get("argument")).get("value", "")).lower()
         found = [word for word in self.offer.words if word.lower().startswith(begun)]
         return {"completion": {"values": found, "total": len(found), "hasMore": False}}
 
@@ -152,10 +150,9 @@ class Dialogue:
         tool = self.offer.tool(params.get("name"))
         if tool is None:
             raise RefusedError(INVALID_PARAMS, f"Unknown tool: {params.get('name')}")
-        given = params.get("arguments")
-        outcome = tool.act(given if isinstance(given, Mapping) else {}, self.memory)
+        outcome = tool.act(opened(params.get("arguments")), self.memory)
         result = self._dressed("tools/call", outcome.result, era)
-        token = (params.get("_meta") or {}).get("progressToken")
+        token = opened(params.get("_meta")).get("progressToken")
         steps = 0 if token is None else outcome.progress
         notices = tuple(_progress(token, step, steps) for step in range(1, steps + 1))
         return Said(_envelope(asked, result), notices, outcome.seconds)

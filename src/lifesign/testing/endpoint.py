@@ -44,8 +44,7 @@ def era_of(call: Call, spoken: Era) -> Era:
     if spoken is not Era.DUAL:
         return spoken
     version = call.headers.get("mcp-protocol-version", "")
-    is_modern = version and version not in HANDSHAKE_VERSIONS and call.step != "initialize"
-    return Era.MODERN if is_modern else Era.LEGACY
+    return Era.MODERN if version and version not in HANDSHAKE_VERSIONS else Era.LEGACY
 
 
 def refused_at_the_door(call: Call, era: Era, spoken: Era, agreed: str | None) -> Answer | None:
@@ -109,7 +108,7 @@ def _modern_rules(call: Call) -> Answer | None:
     requested = headers.get("mcp-protocol-version", "")
     if "id" not in message:
         return None
-    if message.get("method") == "initialize":
+    if message.get("method") == "initialize" and not requested:
         return _unsupported(call, str(_params(message).get("protocolVersion", "")))
     meta = _params(message).get("_meta")
     if not isinstance(meta, Mapping) or VERSION_KEY not in meta or CAPABILITIES_KEY not in meta:

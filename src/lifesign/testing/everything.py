@@ -14,6 +14,7 @@ from lifesign.testing.offer import (
     Outcome,
     Prompt,
     Resource,
+    Template,
     Tool,
     text,
 )
@@ -240,8 +241,21 @@ RESOURCES = (
     ),
 )
 
+_DOCUMENTS_AT = "lifesign://documents/"
+
+
+def _document_at(uri: str) -> JSONObject | None:
+    named = uri.removeprefix(_DOCUMENTS_AT)
+    found = next((each["title"] for each in DOCUMENTS if each["id"] == named), None)
+    is_ours = uri.startswith(_DOCUMENTS_AT) and found is not None
+    return {"mimeType": "text/plain", "text": found} if is_ours else None
+
+
 TEMPLATES = (
-    {"uriTemplate": "lifesign://documents/{id}", "name": "document", "mimeType": "text/plain"},
+    Template(
+        {"uriTemplate": _DOCUMENTS_AT + "{id}", "name": "document", "mimeType": "text/plain"},
+        _document_at,
+    ),
 )
 
 PROMPTS = (

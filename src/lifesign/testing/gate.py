@@ -39,7 +39,8 @@ class Gate:
         scheme, _, given = call.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return False
-        return hmac.compare_digest(given, self.token) or self._is_minted(given)
+        is_ours = hmac.compare_digest(given.encode(), self.token.encode())
+        return is_ours or self._is_minted(given)
 
     def refusal(self, call: Call, base: str, path: str) -> Answer:
         """401 with a challenge that says where the metadata is."""

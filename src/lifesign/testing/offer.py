@@ -68,6 +68,14 @@ class Resource:
 
 
 @dataclass(frozen=True)
+class Template:
+    """A template of addresses: its entry in the list, and the contents at an address; None for one that is not its own."""
+
+    listed: JSONObject
+    read: Callable[[str], JSONObject | None]
+
+
+@dataclass(frozen=True)
 class Prompt:
     """A prompt: its entry in the list, and its messages for some arguments."""
 
@@ -81,7 +89,7 @@ class Offer:
 
     tools: tuple[Tool, ...] = ()
     resources: tuple[Resource, ...] = ()
-    templates: tuple[JSONObject, ...] = ()
+    templates: tuple[Template, ...] = ()
     prompts: tuple[Prompt, ...] = ()
     words: tuple[str, ...] = ()
     instructions: str = ""
@@ -101,9 +109,13 @@ class Offer:
         """The tool of this name."""
         return next((tool for tool in self.tools if tool.name == name), None)
 
-    def resource(self, uri: object) -> Resource | None:
-        """The resource at this address."""
-        return next((found for found in self.resources if found.listed["uri"] == uri), None)
+    def contents(self, uri: object) -> JSONObject | None:
+        """What is at this address, by a resource or by a template; None for nothing."""
+        for resource in self.resources:
+            if resource.listed["uri"] == uri:
+                return resource.read()
+        made = (template.read(str(uri)) for template in self.templates)
+        return next((found for found in made if found is not None), None)
 
     def prompt(self, name: object) -> Prompt | None:
         """The prompt of this name."""
@@ -114,9 +126,17 @@ class Offer:
         return {
             "tools/list": ("tools", tuple(tool.listed for tool in self.tools)),
             "resources/list": ("resources", tuple(found.listed for found in self.resources)),
-            "resources/templates/list": ("resourceTemplates", self.templates),
+            "resources/templates/list": (
+                "resourceTemplates",
+                tuple(template.listed for template in self.templates),
+            ),
             "prompts/list": ("prompts", tuple(prompt.listed for prompt in self.prompts)),
         }[method]
+
+
+def opened(value: object) -> JSONObject:
+    """A JSON object; empty for whatever else came in its place."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def as_tools(tools: Sequence[JSONObject | Tool]) -> tuple[Tool, ...]:

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 from lifesign.testing.answers import STREAM, Answer, Call, Feed, as_json, event
 from lifesign.testing.dialogue import Dialogue
 from lifesign.testing.endpoint import Framing, era_of, framed, refused_at_the_door
+from lifesign.testing.offer import opened
 from lifesign.testing.protocol import INVALID_REQUEST, SUBSCRIPTION_KEY, Era, Transport
 from lifesign.testing.ways import Ways
 
@@ -98,7 +99,7 @@ class Replica:
     def _listen(self, call: Call) -> Answer:
         """A subscription of the modern era: what was agreed on comes first."""
         message = call.json
-        asked = (message.get("params") or {}).get("notifications") or {}
+        asked = opened(opened(message.get("params")).get("notifications"))
         agreed = {key: True for key in _LISTENED if asked.get(key) is True}
         meta = {SUBSCRIPTION_KEY: message["id"]}
         first = {
@@ -107,6 +108,7 @@ class Replica:
             "params": {"notifications": agreed, "_meta": meta},
         }
         feed = Feed(keepalive=self.ways.keepalive, subscription=(message["id"], tuple(agreed)))
+        feed.ended = lambda: self.listeners.remove(feed)
         self.listeners.append(feed)
         return _opened(feed, event(first))
 
@@ -114,7 +116,9 @@ class Replica:
         """HTTP+SSE: a GET opens the stream and names the address for messages; replies come on the stream."""
         if call.method == "GET":
             feed = Feed(keepalive=self.ways.keepalive)
-            address = f"/message?sessionId={self.sessions.open(feed)}"
+            session = self.sessions.open(feed)
+            feed.ended = lambda: self.sessions.feeds.pop(session, None)
+            address = f"/message?sessionId={session}"
             return _opened(feed, f"event: endpoint\ndata: {address}\n\n".encode())
         if call.method != "POST" or not call.path.startswith("/message"):
             return Answer(405, {"Allow": "GET"})

@@ -64,7 +64,11 @@ async def send(
         return not answer.close_after if answer.then == "end" else await _cut(writer, answer.then)
     await _write(writer, answer.chunks, is_chunked=True)
     if answer.feed is not None:
-        await _feed(reader, writer, answer.feed)
+        try:
+            await _feed(reader, writer, answer.feed)
+        finally:
+            if answer.feed.ended is not None:
+                answer.feed.ended()
         return False
     return await _finish(reader, writer, answer.then)
 
