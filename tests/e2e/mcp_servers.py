@@ -256,20 +256,20 @@ FAMILIES = {
 
 
 @contextmanager
-def running(family: Family, directory: Path) -> Iterator[Running]:
+def running(family: Family, directory: Path, **environment: str) -> Iterator[Running]:
     """All programs of a family, started together; none of them is left behind."""
     up = Running(family)
     with ExitStack() as stack:
         children: list[tuple[Program, Child | None, int]] = []
         for program in family.programs:
             port = free_port()
-            environment = clean_environment(**program.environment(port, directory))
+            own = environment | program.environment(port, directory)
             command = program.command(port, directory)
             if program.doors[0].transport == "stdio":
                 words = tuple(str(word) for word in command)
                 up.served.append(Served(program.name, program.doors[0], command=words))
                 continue
-            child = stack.enter_context(Child(command, environment=environment))
+            child = stack.enter_context(Child(command, environment=clean_environment(**own)))
             children.append((program, child, port))
             for door in program.doors:
                 name = f"{program.name} {door.version} {door.path}"
