@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from lifesign.cli.main import execute
 from lifesign.testing import Era, FaultyMCP
 from servers.background import in_background
 
@@ -57,10 +58,8 @@ def server() -> Iterator[FaultyMCP]:
 @pytest.fixture
 def repository(tmp_path: Path, server: FaultyMCP) -> Path:
     """A repository that keeps the manifest of the server."""
-    told = run(
-        ["lifesign", "manifest", "snapshot", server.url, "-o", "lifesign-manifest.json"], tmp_path, {}
-    )  # fmt: skip
-    assert told.code == 0, told.err
+    file = tmp_path / "lifesign-manifest.json"
+    assert execute(["manifest", "snapshot", server.url, "-o", str(file)]) == 0
     return tmp_path
 
 
