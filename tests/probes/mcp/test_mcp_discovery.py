@@ -277,7 +277,7 @@ async def test_the_way_of_the_older_revision_is_told():
 
 SERVERS = {
     "missing": (None, "as_metadata_missing", "answered HTTP 404"),
-    "failing": (page({}, 500), "as_metadata_missing", "answered HTTP 500"),
+    "moved": (Page(b"", 302, {"location": "/x"}), "as_metadata_missing", "answered HTTP 302"),
     "no JSON": (Page(b"{"), "as_metadata_invalid", "is not JSON"),
     "no issuer": (page(SignIn.metadata(issuer=None)), "as_metadata_invalid", "has no `issuer`"),
     "no token endpoint": (page(SignIn.metadata(token_endpoint=None)), "as_metadata_invalid", "`token_endpoint` that is missing"),
@@ -320,15 +320,30 @@ async def test_a_server_without_s256_is_a_finding(methods):
     assert seen.facts["auth.s256"] is False
 
 
-async def test_an_authorization_server_that_hangs_costs_its_share_of_the_time():
+@pytest.mark.parametrize(
+    ("answer", "words"), [(Page(hangs=True), "sent no byte"), (page({}, 503), "answered HTTP 503")]
+)
+async def test_an_outage_of_the_authorization_server_is_a_finding_and_costs_its_share_of_the_time(
+    answer, words
+):
     loop = asyncio.get_running_loop()
     async with SignIn() as server:
-        server.pages[SERVER_PATH] = Page(hangs=True)
+        server.pages[SERVER_PATH] = answer
         began = loop.time()
-        seen = await look(server, within=0.2)
+        seen = await look(server, within=0.4)
+        took = loop.time() - began
 
-    assert loop.time() - began < 1.0
-    assert code_of(seen) == "as_metadata_missing"
+    assert took < 1.0
+    assert (code_of(seen), found_in(seen)) == ("ok", [("as_metadata_missing", Level.WARN)])
+    assert words in seen.findings[0].message
+
+
+async def test_metadata_of_the_server_itself_that_cannot_be_had_is_a_failure():
+    async with SignIn() as server:
+        server.pages[RESOURCE_PATH] = page({}, 500)
+        seen = await look(server)
+
+    assert code_of(seen) == "prm_missing"
 
 
 async def test_what_our_own_fence_keeps_us_from_is_no_fault_of_the_servers():

@@ -150,9 +150,13 @@ async def _look_at_server(seen: Discovery, aside: Aside, issuer: str, *, deadlin
     elif search.is_blocked:
         message = f"{tried}: not allowed from here: {search.troubles}."
         seen.find(Level.INFO, "as_metadata_missing", message)
+    elif search.unusable:
+        seen.fail("as_metadata_invalid", f"{tried}: {search.troubles}.")
+    elif search.unreachable:
+        # An outage of somebody else's: whoever is signed in already goes on being served.
+        seen.find(Level.WARN, "as_metadata_missing", f"{tried}: {search.troubles}.")
     else:
-        code = "as_metadata_invalid" if search.unusable else "as_metadata_missing"
-        seen.fail(code, f"{tried}: {search.troubles}.")
+        seen.fail("as_metadata_missing", f"{tried}: {search.troubles}.")
 
 
 def _compare_issuer(seen: Discovery, search: Search[AuthorizationServer], asked: str) -> None:

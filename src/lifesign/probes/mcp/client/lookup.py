@@ -27,7 +27,8 @@ T = TypeVar("T", ProtectedResource, AuthorizationServer)
 class Search(Generic[T]):
     """One kind of document: the first usable one and its address, and what was wrong at the addresses before it.
 
-    The lists hold clauses such as `https://a.example/… answered HTTP 404`.
+    The lists hold clauses such as `https://a.example/… answered HTTP 404`. `unreachable` is what may pass by itself: the
+    network, 5xx and 429.
     """
 
     document: T | None = None
@@ -99,7 +100,9 @@ async def _try(
         (search.blocked if is_ours else search.unreachable).append(_clause(error))
         return False
     if page.status != 200:
-        search.missing.append(f"{url.shown} answered HTTP {page.status}")
+        is_ill = page.status >= 500 or page.status == 429
+        place = search.unreachable if is_ill else search.missing
+        place.append(f"{url.shown} answered HTTP {page.status}")
         return False
     document = (
         Unusable(f"is larger than {MAX_DOCUMENT >> 10} KiB") if page.is_cut else read(page.body)
