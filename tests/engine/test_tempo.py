@@ -147,8 +147,8 @@ async def test_a_restart_goes_on_with_an_open_alert(store: Store):
 async def test_a_long_elevation_is_not_its_own_baseline(store: Store):
     bench = await _bench(store)
 
-    for _ in range(60):
-        await bench.live(400)
+    for _ in range(4):
+        await bench.live(*[400] * 6)
         await store.observations.roll_up(bench.clock.now())
 
     assert bench.alert() is not None
@@ -278,3 +278,27 @@ async def test_the_engine_hears_runs_and_ends_what_is_no_longer_judged(store: St
         await until(lambda: workshop.engine.reading()["runs_total"] >= 2, "both ran")
         await until(lambda: "m2" in workshop.engine._tempo._laps, "the tempo heard of it")
         assert "m1" not in workshop.engine._tempo._laps
+
+
+async def test_many_that_become_slow_at_once_are_all_told(store: Store):
+    stored = []
+    for n in range(2 * MOST_READ + 1):
+        stored.append(await store.monitors.add(SCOPE, _monitor(f"m{n}")))
+        await _past(store, days=2, ms=100, id=f"m{n}")
+    await store.observations.roll_up(T0)
+    bench = await begun(store, FakeClock(T0), stored)
+
+    async def live(ms: float, periods: int) -> None:
+        for _ in range(5 * periods):
+            bench.clock.advance(EVERY_S)
+            runs = [_run(bench.clock.now(), ms, id=each.id) for each in stored]
+            await bench.judge.settle(lambda fold: fold.add_runs(runs))  # noqa: B023 - awaited at once
+            await bench.tempo.turn()
+
+    await live(100, 3)
+    await live(400, 5)
+    told = {alert.monitor_id: alert for alert in bench.memory.alerts.values()}
+    await live(100, 5)
+
+    assert set(told) == {each.id for each in stored}
+    assert bench.memory.alerts == {}

@@ -61,6 +61,8 @@ REFRESH_S: Final = 86_400.0
 TOO_YOUNG_S: Final = 3600.0
 """When a monitor of which too little is known is looked at again."""
 PATROL_S: Final = 60.0
+AGAIN_S: Final = 5.0
+"""How long to wait when the store could not be read."""
 WAITING: Final = 3
 """Periods of one monitor that wait to be judged: as many as a decision takes."""
 _HOUR: Final = timedelta(hours=1)
@@ -160,7 +162,7 @@ class Tempo:
             except StorageError as refusal:
                 # Nothing is lost: what waited still waits, and the next turn reads again.
                 _log.error("latency_unread", reason=str(refusal))
-                await asyncio.sleep(PATROL_S / 10)
+                await asyncio.sleep(AGAIN_S)
             self._gauges.latency_waiting = len(self._waiting) + len(self._unread)
             await asyncio.sleep(TURN_S)
 
@@ -198,7 +200,21 @@ class Tempo:
 
     async def _judge(self) -> int:
         """Judge what waits; the number of monitors whose past was read for it."""
-        ready: list[tuple[Monitor, _Case]] = []
+        ready, wanted = self._next_cases()
+        pasts = await self._pasts.slices(wanted)
+        for monitor, until in wanted:
+            case = ready[monitor.id]
+            case.until, case.baseline = until, baseline_of(pasts[monitor.id], until=until)
+        said = [each for id, case in ready.items() for each in self._judge_one(id, case)]
+        for each in [each for each in said if each.concern is not None][:MOST_READ]:
+            # When many become slow at once, the others are told without their phase.
+            await self._name_phase(each)
+        await self._say(said)
+        return len(wanted)
+
+    def _next_cases(self) -> tuple[dict[str, _Case], list[Wanted]]:
+        """The monitors to judge in this turn, and the pasts to be read before."""
+        ready: dict[str, _Case] = {}
         wanted: list[Wanted] = []
         for monitor_id in list(islice(self._waiting, MOST_JUDGED)):
             monitor = self._judged(monitor_id)
@@ -209,19 +225,12 @@ class Tempo:
             until = self._past_until(case, monitor)
             if until != case.until:
                 if len(wanted) >= MOST_READ:
+                    # To the end of the line: behind it may be some whose past is read already.
+                    self._waiting[monitor_id] = self._waiting.pop(monitor_id)
                     continue
                 wanted.append((monitor, until))
-            ready.append((monitor, case))
-        pasts = await self._pasts.slices(wanted)
-        for monitor, until in wanted:
-            case = next(each for mine, each in ready if mine is monitor)
-            case.until, case.baseline = until, baseline_of(pasts[monitor.id], until=until)
-        said = [each for one in ready for each in self._judge_one(*one)]
-        for each in [each for each in said if each.concern is not None][:MOST_READ]:
-            # When many become slow at once, the others are told without their phase.
-            await self._name_phase(each)
-        await self._say(said)
-        return len(wanted)
+            ready[monitor_id] = case
+        return ready, wanted
 
     async def _name_phase(self, saying: _Saying) -> None:
         """Find out which phase grew, where that can be read: it is told without as well."""
@@ -255,10 +264,12 @@ class Tempo:
         release = self._release(case, monitor, period.ended)
         return past_until(case.pace, period, release).replace(minute=0, second=0, microsecond=0)
 
-    def _judge_one(self, monitor: Monitor, case: _Case) -> Iterable[_Saying]:
+    def _judge_one(self, monitor_id: str, case: _Case) -> Iterable[_Saying]:
         """Judge all periods of one monitor that wait, and say what changed by them."""
-        before = case.pace.concern
-        periods = self._waiting.pop(monitor.id)
+        before, monitor = case.pace.concern, self._judged(monitor_id)
+        periods = self._waiting.pop(monitor_id)
+        if monitor is None:
+            return
         release = self._release(case, monitor, periods[0].ended)
         restarted_s = self._lap(monitor.id).restarted_s
         at = periods[0].ended
