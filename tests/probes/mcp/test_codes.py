@@ -106,7 +106,12 @@ def server_context(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-@pytest.mark.parametrize("code", ENDPOINT)
+def _marked(code: str) -> Any:
+    is_slow = LOOKS.get(code, Look()).within == SHORT_S or code.endswith(("buffered", "keepalive"))
+    return pytest.param(code, marks=pytest.mark.slow) if is_slow else code
+
+
+@pytest.mark.parametrize("code", [_marked(code) for code in ENDPOINT])
 async def test_each_switch_is_seen_as_its_code(code: str, net: Net, authority: trustme.CA) -> None:
     is_tls = code in OVER_TLS
     tls = server_context(authority) if is_tls else None
