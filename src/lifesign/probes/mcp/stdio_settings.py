@@ -61,8 +61,8 @@ def _checked_cwd(cwd: str | None) -> str | None:
     return cwd or None
 
 
-class StdioSettings(ServerSettings):
-    """Starts an MCP server as a program, speaks to it over stdin and stdout as an assistant would, and ends it."""
+class Program(BaseModel):
+    """What is started."""
 
     command: Annotated[
         tuple[Annotated[str, Field(max_length=8192)], ...],
@@ -89,6 +89,12 @@ class StdioSettings(ServerSettings):
     cwd: Annotated[str | None, AfterValidator(_checked_cwd)] = Field(
         default=None, title="Directory", description="The directory to start it in."
     )
+
+
+class StdioSettings(ServerSettings, Program):
+    """Starts an MCP server as a program, speaks to it over stdin and stdout as an assistant would, and ends it."""
+
+    # The fields of `Program` come first, because it is the last of the bases.
 
 
 class ProgramFacts(BaseModel):
