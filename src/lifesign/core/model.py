@@ -173,6 +173,7 @@ class Outcome:
 class Run:
     """One run of one monitor in one region; (monitor, region, slot) names it, so twice is once.
 
+    `duration_ms` is what the target took: its `latency_ms`, or the whole run where the kind does not tell one.
     `late_s` is how long after its due time the run began. `monitor_version` is the version that was run: the
     judge lets go of runs of an older one.
     """

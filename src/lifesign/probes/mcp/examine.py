@@ -38,7 +38,12 @@ async def examine(
 ) -> Examined:
     """Ask. Raises `NetError` when the tools cannot be listed; what fails later is told with the surface."""
     surface, listing = await read_surface(
-        visit, sheet, ctx.memory, now=ctx.clock.monotonic(), audience=audience
+        visit,
+        sheet,
+        ctx.memory,
+        now=ctx.clock.monotonic(),
+        audience=audience,
+        left_out="resources" if settings.resources_are_data else "",
     )
     try:
         failure = await _try_out(

@@ -81,7 +81,7 @@ class CommonFacts(BaseModel):
     """What is known of a server whatever carries the messages."""
 
     latency_ms: float = Field(
-        description="Milliseconds from the start of the probe to its last answer."
+        description="Milliseconds that the server took: connecting, the greeting and the tool list."
     )
     initialize_ms: float = Field(
         description="Milliseconds from sending the greeting to its whole reply, connecting left out."

@@ -83,7 +83,7 @@ class _Run:
         examined, trouble = await self._go(lines)
         if trouble is not None and _is_rejection(trouble):
             lines, examined, trouble = await self._once_more(lines, trouble)
-        sheet.facts["latency_ms"] = round((time.perf_counter() - started) * 1000, 3)
+        sheet.note_latency((time.perf_counter() - started) * 1000)
         self._note_connection(lines, trouble)
         await lines.current.leave(self.ctx.deadline)
         lines.current.close()

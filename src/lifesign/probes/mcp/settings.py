@@ -49,6 +49,11 @@ class ServerSettings(BaseModel):
         title="Protocol version",
         description="The revision to ask for; the newest one of the server's era when empty.",
     )
+    resources_are_data: bool = Field(
+        default=False,
+        title="Resources are data",
+        description="The list of resources comes and goes with what the server holds: its changes are no drift.",
+    )
     canaries: tuple[Canary, ...] = Field(
         default=(),
         max_length=MAX_CANARIES,

@@ -6,6 +6,15 @@ from lifesign.core.model import Failure, Finding, Level
 from lifesign.probes.mcp.codes import CODES
 
 
+BASE_PHASES = frozenset(
+    {
+        "spawn", "dns", "tcp", "tls", "http", "jsonrpc", "discover", "initialize", "version", "initialized",
+        "tools_list",
+    }
+)  # fmt: skip
+"""What every look consists of. Checks with a period of their own would make the latency jump when they are due."""
+
+
 @dataclass(slots=True)
 class Sheet:
     """Facts by dotted name, milliseconds by phase in the order they ran, findings in the order they were met."""
@@ -13,6 +22,12 @@ class Sheet:
     facts: dict[str, object] = field(default_factory=dict)
     phases: dict[str, float] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+
+    def note_latency(self, elapsed_ms: float) -> None:
+        """What the server took: the base phases of a probe that got through, else the time until it broke."""
+        if "tools_list" in self.phases or "initialized" in self.phases:
+            elapsed_ms = sum(ms for name, ms in self.phases.items() if name in BASE_PHASES)
+        self.facts["latency_ms"] = round(elapsed_ms, 3)
 
     def find(self, level: Level, layer: str, code: str, message: str) -> None:
         """Note a finding with the remedy of its code, once: what several checks see is told by the first."""

@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import jsonschema_rs
 import msgspec
-from jsonschema import Draft7Validator, Draft202012Validator
-from jsonschema.exceptions import SchemaError
 
 from lifesign.core.model import Finding, Level
 from lifesign.probes.mcp.client.greeting import UNREADABLE, opened
@@ -22,13 +21,23 @@ from lifesign.probes.mcp.sheet import found
 MAX_NAMED = 3
 """How many tools a finding names before it only counts."""
 MAX_TOOLS = 5000
-MAX_CHECKED = 500
-"""How many schemas are held against JSON Schema itself, which costs about a millisecond each."""
+MAX_CHECKED = 2000
+"""How many different schemas are held against JSON Schema itself."""
 MAX_DEPTH = 100
 """How deep a schema may be nested; recursive validators of clients give up far earlier than at a thousand."""
 
 _NAME = re.compile(r"[A-Za-z0-9_.\-]{1,128}")
 """MCP 2025-11-25, server/tools, tool names."""
+
+_DIALECTS = frozenset(
+    {
+        "http://json-schema.org/draft-04/schema",
+        "http://json-schema.org/draft-06/schema",
+        "http://json-schema.org/draft-07/schema",
+        "https://json-schema.org/draft/2019-09/schema",
+        "https://json-schema.org/draft/2020-12/schema",
+    }
+)
 
 Tool = dict[str, Any]
 
@@ -109,49 +118,53 @@ def _told(code: str, flaws: list[tuple[str, str]], count: int) -> Finding:
 
 def _flaws_by_code(listed: ToolList) -> dict[str, list[tuple[str, str]]]:
     grouped: dict[str, list[tuple[str, str]]] = {}
-    for number, tool in enumerate(listed.tools):
-        for code, what in _flaws_of(tool, is_thorough=number < MAX_CHECKED):
+    checked: dict[bytes, str] = {}
+    for tool in listed.tools:
+        for code, what in _flaws_of(tool, checked):
             grouped.setdefault(code, []).append((tool["name"], what))
     return grouped
 
 
-def _flaws_of(tool: Tool, *, is_thorough: bool) -> Iterator[tuple[str, str]]:
+def _flaws_of(tool: Tool, checked: dict[bytes, str]) -> Iterator[tuple[str, str]]:
     if not _NAME.fullmatch(tool["name"]):
         yield "name_invalid", ""
     if not isinstance(tool.get("description"), str | None):
         yield "schema_invalid", "the description is no text"
-    elif what := _schema_flaw(
-        tool.get("inputSchema"), is_thorough=is_thorough, must_be_object=True
-    ):
+    elif what := _schema_flaw(tool.get("inputSchema"), checked, must_be_object=True):
         yield "schema_invalid", what
     output = tool.get("outputSchema")
-    if output is not None and (what := _schema_flaw(output, is_thorough=is_thorough)):
+    if output is not None and (what := _schema_flaw(output, checked)):
         yield "output_schema_invalid", what
     remote = next(_remote_refs([tool.get("inputSchema"), output]), None)
     if remote is not None:
         yield "remote_ref", remote[:100]
 
 
-def _schema_flaw(schema: object, *, is_thorough: bool, must_be_object: bool = False) -> str:
-    """What is wrong with a schema; empty for one that is sound."""
+def _schema_flaw(schema: object, checked: dict[bytes, str], *, must_be_object: bool = False) -> str:
+    """What is wrong with a schema; empty for one that is sound. `checked` remembers those of this list, by content."""
     if not isinstance(schema, dict):
         return "missing" if schema is None else "no object"
     if must_be_object and schema.get("type") != "object":
         return "its type is not object"
     if is_too_deep(schema):
         return f"nested more than {MAX_DEPTH} levels"
-    return _metaschema_flaw(schema) if is_thorough else ""
+    text = msgspec.json.encode(schema)
+    if text not in checked and len(checked) < MAX_CHECKED:
+        checked[text] = _metaschema_flaw(schema)
+    return checked.get(text, "")
 
 
 def _metaschema_flaw(schema: Tool) -> str:
-    is_old = "draft-07" in str(schema.get("$schema", ""))
-    validator = Draft7Validator if is_old else Draft202012Validator
+    """What JSON Schema itself says of a schema. A dialect that is not a published one is never fetched."""
+    if str(schema.get("$schema", "")).rstrip("#") not in _DIALECTS:
+        schema = {key: value for key, value in schema.items() if key != "$schema"}
     try:
-        validator.check_schema(schema)
-    except SchemaError as error:
-        return f"{error.json_path}: {error.message[:120]}"
-    except RecursionError:
-        return f"nested more than {MAX_DEPTH} levels"
+        jsonschema_rs.meta.validate(schema)
+    except jsonschema_rs.ValidationError as error:
+        place = ".".join(map(str, error.instance_path)) or "the schema"
+        return f"{place}: {error.message[:120]}"
+    except ValueError as error:
+        return str(error)[:120]
     return ""
 
 

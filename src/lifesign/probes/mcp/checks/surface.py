@@ -64,6 +64,7 @@ class _Look:
     others: dict[str, Listing] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     is_whole: bool = True
+    left_out: str = ""
 
 
 async def read_surface(
@@ -73,11 +74,13 @@ async def read_surface(
     *,
     now: float,
     audience: str = "",
+    left_out: str = "",
 ) -> tuple[Surface | None, Listing | None]:
     """Read what the server publishes, and tell of it. Raises `NetError` when the tools cannot be listed.
 
-    `now` is an instant of the monotonic clock. The surface is None when a list could not be read whole; its document
-    is left out when it is the one that was handed over last time.
+    `now` is an instant of the monotonic clock; the list `left_out` is looked at and no part of the surface. The
+    surface is None when a list could not be read whole; its document is left out when it is the one that was handed
+    over last time.
     """
     known = memory.get(MEMORY)
     known = known if isinstance(known, Known) else None
@@ -96,6 +99,7 @@ async def read_surface(
         if look.others:
             sheet.phases["other_lists"] = (time.perf_counter() - started) * 1000
         started = time.perf_counter()
+        look.left_out = left_out
         fresh = await _named_anew(visit, look, known, tools=tools, audience=audience)
         # What could not be read is asked for again at once, so that its finding is always a fresh one.
         _remember(memory, replace(fresh, others_at=now if look.is_whole else -math.inf))
@@ -113,7 +117,8 @@ async def _named_anew(
     visit: Visit, look: _Look, known: Known | None, *, tools: bytes, audience: str
 ) -> Known:
     """What is known after this look: the same as before where every byte is the same, else examined anew."""
-    others = _fingerprint(page for name in sorted(look.others) for page in look.others[name].pages)
+    watched = [name for name in sorted(look.others) if name != look.left_out]
+    others = _fingerprint(page for name in watched for page in look.others[name].pages)
     others = _fingerprint((others, repr(_identity(visit)).encode(), audience.encode()))
     if known is not None and (known.tools, known.others) == (tools, others) and look.is_whole:
         return known
@@ -220,6 +225,8 @@ def _surface(visit: Visit, listed: ToolList, look: _Look, audience: str) -> Surf
         "instructions": visit.greeting.instructions,
     }
     for member, listing in look.others.items():
+        if member == look.left_out:
+            continue
         pages = [opened(page) for page in listing.pages]
         items = [page.get(member) for page in pages if isinstance(page, dict)]
         parts[member] = [item for each in items if isinstance(each, list) for item in each]

@@ -139,7 +139,8 @@ async def _find_out(lines: Lines, wanted: Wanted, now: Callable[[], float]) -> A
             visit = await _greeted(lines, transport or "http", Era.LEGACY, wanted)
         except AnswerError as refusal:
             if ignored and _is_modern_trouble(refusal):
-                raise _silent_discover(refusal) from None
+                visit = await _ask_again(lines, wanted, refusal)
+                return Arrival(visit, _dialect(visit, now))
             if transport or not _may_be_old_transport(refusal):
                 raise
             visit = await _try_old_transport(lines, wanted, refusal)
@@ -206,10 +207,20 @@ def _is_modern_trouble(error: AnswerError) -> bool:
     return reply.number == -32022 and bool(reply.supported) and not has_handshake
 
 
+async def _ask_again(lines: Lines, wanted: Wanted, refusal: AnswerError) -> Visit:
+    """`server/discover` once more, for a server that knows nothing else: it may only have been slow to start."""
+    try:
+        return await _greeted(lines, wanted.transport or "http", Era.MODERN, wanted)
+    except NetError:
+        raise _silent_discover(refusal) from None
+
+
 def _silent_discover(refusal: AnswerError) -> NetError:
     """A server without a handshake that leaves its own first question unanswered."""
     said = refusal.failure.message
-    message = f"`server/discover` is left without an answer, and the server knows no handshake. {said}"
+    message = (
+        f"`server/discover` is left without an answer, and the server knows no handshake. {said}"
+    )
     return NetError(failed("discover", "hang", message, evidence=refusal.failure.evidence))
 
 
