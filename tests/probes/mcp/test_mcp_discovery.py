@@ -24,6 +24,7 @@ from lifesign.probes.mcp.client.metadata import (
     resource_metadata_urls,
     server_metadata_urls,
     shown_address,
+    why_insecure,
 )
 from servers.signin import RESOURCE_PATH, SERVER_PATH, Page, SignIn, page
 
@@ -253,6 +254,31 @@ async def test_an_unsafe_address_in_the_challenge_is_not_asked(named):
         seen = await look(server, named=named)
 
     assert (code_of(seen), found_in(seen)) == ("ok", [("prm_invalid", Level.WARN)])
+
+
+@pytest.mark.parametrize(
+    ("address", "named_by", "expected"),
+    [
+        ("https://as.example", "https://a.example", ""),
+        ("http://as.example", "https://a.example", "is not https"),
+        ("http://localhost:9", "http://127.0.0.1:8", ""),
+        ("http://localhost:9", None, ""),
+        ("http://127.0.0.1:9", "https://a.example", "is on the client's own machine"),
+        ("https://[::1]/", "https://a.example", "is on the client's own machine"),
+        ("as.example", None, "is no http(s) URL"),
+        (None, None, "is missing"),
+    ],
+)
+def test_a_stranger_leads_nobody_to_their_own_machine(address, named_by, expected):
+    assert why_insecure(address, named_by=parse_url(named_by) if named_by else None) == expected
+
+
+def test_an_authorization_server_elsewhere_names_no_endpoint_on_this_machine():
+    document = SignIn.metadata(issuer="https://as.example", authorization_endpoint="https://as.example/a", token_endpoint="http://127.0.0.1/t")  # fmt: skip
+    read = read_server(json.dumps(document).encode(), parse_url("https://as.example"))
+
+    assert isinstance(read, Unusable)
+    assert read.what == "has a `token_endpoint` that is on the client's own machine"
 
 
 async def test_a_server_without_any_metadata_is_a_finding():

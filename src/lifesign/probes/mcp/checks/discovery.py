@@ -137,7 +137,7 @@ async def _look_at_server(seen: Discovery, aside: Aside, issuer: str, *, deadlin
     """The first server that is named is the one that clients go to."""
     shown = shown_address(issuer)
     seen.facts["auth.issuer"] = shown
-    if problem := why_insecure(issuer):
+    if problem := why_insecure(issuer, named_by=aside.home):
         seen.fail(
             "prm_invalid", f"The metadata of {aside.home.shown} names the authorization server {shown}, which {problem}."
         )  # fmt: skip

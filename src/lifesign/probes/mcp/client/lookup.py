@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Generic, TypeVar
 
 from lifesign.net.failures import NetError
@@ -11,7 +12,6 @@ from lifesign.probes.mcp.client.metadata import (
     AuthorizationServer,
     ProtectedResource,
     Unusable,
-    is_loopback,
     read_resource,
     read_server,
     resource_metadata_urls,
@@ -56,7 +56,7 @@ async def find_resource(
     """The metadata of a protected resource; `named` is the address that its challenge gave."""
     search: Search[ProtectedResource] = Search()
     for address in resource_metadata_urls(endpoint, named):
-        if address == named and (problem := _why_not_asked(named, endpoint)):
+        if address == named and (problem := why_insecure(named, named_by=endpoint)):
             search.unusable.append(f"{shown_address(named)}, named by the challenge, {problem}")
         elif await _try(search, aside, address, read_resource, deadline=deadline):
             break
@@ -67,17 +67,10 @@ async def find_server(aside: Aside, issuer: URL, *, deadline: float) -> Search[A
     """The metadata of an authorization server. Whether its issuer is the one asked for is the caller's to see."""
     search: Search[AuthorizationServer] = Search()
     for address in server_metadata_urls(issuer):
-        if await _try(search, aside, address, read_server, deadline=deadline):
+        read = partial(read_server, named_by=issuer)
+        if await _try(search, aside, address, read, deadline=deadline):
             break
     return search
-
-
-def _why_not_asked(named: str, endpoint: URL) -> str:
-    """A server on loopback may name loopback without TLS; from any other that address would be the client's own."""
-    problem = why_insecure(named)
-    if not problem and is_loopback(parse_url(named)) and not is_loopback(endpoint):
-        return "is on the client's own machine"
-    return problem
 
 
 async def _try(

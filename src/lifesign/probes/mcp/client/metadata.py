@@ -123,8 +123,8 @@ def read_resource(body: bytes) -> ProtectedResource | Unusable:
     )
 
 
-def read_server(body: bytes) -> AuthorizationServer | Unusable:
-    """The metadata of an authorization server, if a client could go on with it."""
+def read_server(body: bytes, named_by: URL | None = None) -> AuthorizationServer | Unusable:
+    """The metadata of an authorization server, if a client could go on with it; `named_by` is where it was asked for."""
     document = _open(body)
     if isinstance(document, Unusable):
         return document
@@ -136,7 +136,7 @@ def read_server(body: bytes) -> AuthorizationServer | Unusable:
     if not grants or _BROWSER_GRANTS & set(grants):
         needed.insert(0, "authorization_endpoint")
     for name in needed:
-        if problem := why_insecure(document.get(name)):
+        if problem := why_insecure(document.get(name), named_by=named_by):
             return Unusable(f"has {'an' if name[0] == 'a' else 'a'} `{name}` that {problem}")
     return AuthorizationServer(
         issuer=issuer[:MAX_WORD_CHARS],
@@ -150,15 +150,21 @@ def read_server(body: bytes) -> AuthorizationServer | Unusable:
     )
 
 
-def why_insecure(address: object) -> str:
-    """Why no client may send anything there, as the end of "that …"; empty when it may. Loopback needs no TLS."""
+def why_insecure(address: object, *, named_by: URL | None = None) -> str:
+    """Why no client may send anything there, as the end of "that …"; empty when it may.
+
+    Loopback needs no TLS. Named by a server that is elsewhere, it would be the client's own machine: nobody follows that.
+    """
     if not isinstance(address, str) or not address:
         return "is missing"
     try:
         url = parse_url(address)
     except URLError:
         return "is no http(s) URL"
-    return "" if url.is_tls or is_loopback(url) else "is not https"
+    if is_loopback(url):
+        is_near = named_by is None or is_loopback(named_by)
+        return "" if is_near else "is on the client's own machine"
+    return "" if url.is_tls else "is not https"
 
 
 def is_loopback(url: URL) -> bool:

@@ -286,7 +286,7 @@ class TokenSource:
         if kinship(document.resource, self.endpoint) is Kinship.OTHER:
             other = shown_address(document.resource)
             raise _no_token(place, f"its metadata is that of another resource, {other}")
-        if problem := why_insecure(document.servers[0]):
+        if problem := why_insecure(document.servers[0], named_by=self.endpoint):
             other = shown_address(document.servers[0])
             raise _no_token(place, f"it names the authorization server {other}, which {problem}")
         return document
