@@ -7,8 +7,10 @@ import json
 import ssl
 from typing import Any
 
+import httpx2
 import pytest
 import trustme
+from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider
 
 from lifesign.clock import Clock, FakeClock, SystemClock
 from lifesign.core.model import Level, Observation, Reason, State
@@ -107,6 +109,44 @@ async def test_an_oauth_client_finds_its_token_by_the_servers_own_metadata():
 
     assert (where(seen), state(seen)) == ("ok", "healthy")
     assert [asked.form["resource"] for asked in issuer.asked if asked.path == "/token"] == [url]
+
+
+class Kept:
+    """The storage of the official client: it keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.tokens: Any = None
+
+    async def get_tokens(self) -> Any:
+        return self.tokens
+
+    async def set_tokens(self, tokens: Any) -> None:
+        self.tokens = tokens
+
+    async def get_client_info(self) -> None:
+        return None
+
+    async def set_client_info(self, info: object) -> None:
+        raise AssertionError(info)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("basic", "client_secret_basic"), ("post", "client_secret_post")])  # fmt: skip
+async def test_a_token_is_asked_for_as_the_official_client_does(ours, theirs):
+    async with SignIn() as issuer, sdk_guarded(issuer.base, Tokens({"access-1": ["mcp:read"]})) as url:  # fmt: skip
+        provider = ClientCredentialsOAuthProvider(
+            url, Kept(), CLIENT_ID, CLIENT_SECRET, token_endpoint_auth_method=theirs,
+            scope="mcp:read", issuer=issuer.base,
+        )  # fmt: skip
+        async with httpx2.AsyncClient(auth=provider, trust_env=False) as client:
+            answer = await client.post(url, json={}, headers={"accept": "application/json"})
+        assert answer.status_code not in (401, 403)
+        oauth = OAUTH | {"scope": "mcp:read", "auth_method": ours}
+        seen = await Watcher(url, oauth=oauth).look()
+
+    one, other = (asked for asked in issuer.asked if asked.path == "/token")
+    assert where(seen) == "ok"
+    assert one.form == other.form
+    assert one.headers.get("authorization") == other.headers.get("authorization")
 
 
 async def test_a_token_that_was_called_back_is_replaced_within_the_probe():
