@@ -7,6 +7,7 @@ published surface are as they should be. Steps 3 and 4 are taken once an hour, a
 """
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -284,7 +285,7 @@ def _facts_of(challenges: tuple[Challenge, ...], oauth: Challenge | None) -> dic
         facts["auth.scheme"] = first.shown_scheme[:30]
     scopes = oauth.params.get("scope", "").split() if oauth else []
     if scopes:
-        facts["auth.scopes"] = [scope[:200] for scope in scopes[:_MAX_SCOPES]]
+        facts["auth.scopes"] = [scope[:100] for scope in scopes[:_MAX_SCOPES]]
     return facts
 
 
@@ -293,4 +294,6 @@ def _exchange(url: URL) -> Exchange:
 
 
 def _refused_with(answer: Answer, url: URL) -> str:
-    return f"{answer.status} {url} {answer.headers.get('www-authenticate', '')}"
+    """What tells two refusals apart, short whatever a server sends."""
+    said = f"{answer.status} {url} {answer.headers.get('www-authenticate', '')}"
+    return hashlib.blake2b(said.encode(errors="replace"), digest_size=16).hexdigest()
