@@ -76,7 +76,7 @@ async def discover(aside: Aside, *, named: str = "", deadline: float) -> Discove
         )  # fmt: skip
     _compare_resource(seen, search.document, search.url, endpoint)
     if search.document.scopes:
-        seen.facts["auth.scopes"] = list(search.document.scopes[:MAX_SCOPES])
+        seen.facts["auth.scopes"] = [scope[:100] for scope in search.document.scopes[:MAX_SCOPES]]
     await _look_at_server(seen, aside, search.document.servers[0], deadline=deadline)
     return seen
 
