@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from lifesign.clock import SystemClock
 from lifesign.core.ladder import ladder
@@ -14,7 +13,7 @@ from lifesign.core.model import Observation, Reason, State
 from lifesign.core.verdict import assess
 from lifesign.net import Net
 from lifesign.probes.mcp.stdio_kind import LADDER, watch_stdio
-from lifesign.probes.mcp.stdio_settings import StdioSettings, target
+from lifesign.probes.mcp.stdio_settings import StdioSettings
 from lifesign.probes.registry import ProbeContext
 from servers.programs import children, descriptors, program, small_server
 
@@ -274,44 +273,34 @@ async def test_cancelling_leaves_nothing(tmp_path: Path) -> None:
     assert children() == before
 
 
-def test_one_text_is_split_as_a_shell_would() -> None:
-    for given in ("npx -y 'some server'", ["npx -y 'some server'"], ["npx", "-y", "some server"]):
-        assert StdioSettings(command=given).command == ("npx", "-y", "some server")
+async def test_calls_at_once_share_the_line() -> None:
+    """The program hears all three before it answers, the last one first, with a note and a log line between."""
+    serve = """
+held = []
+for line in sys.stdin:
+    asked = json.loads(line)
+    if asked["method"] != "tools/call":
+        if "id" in asked: answer(asked)
+        continue
+    held.append(asked)
+    if len(held) == 3:
+        assert len({each["params"]["arguments"]["copy"] for each in held}) == 3
+        for each in reversed(held):
+            say({"jsonrpc": "2.0", "method": "notifications/message"})
+            say("a log line")
+            text = str(each["params"]["arguments"]["copy"])
+            result = {"content": [{"type": "text", "text": text}]}
+            say({"jsonrpc": "2.0", "id": each["id"], "result": result})
+"""
+    canary = {
+        "name": "three", "concurrency": 3, "allow_writes": True,
+        "steps": [{"tool": "add", "arguments": {"copy": "${run}"}, "expect": ["text contains -"]}],
+    }  # fmt: skip
+    seen = await watch(small_server(serve=serve), canaries=[canary])
 
-
-@pytest.mark.parametrize(
-    ("given", "why"),
-    [
-        ({"command": ""}, "at least 1"),
-        ({"command": "npx 'unended"}, "no closing quotation"),
-        ({"command": ["a\0b", "c"]}, "no NUL"),
-        ({"command": "npx", "cwd": "relative"}, "whole path"),
-        ({"command": "npx", "env": {"NOT=A": "x"}}, "not a variable's name"),
-    ],
-)
-def test_settings_that_cannot_be_used_are_refused(given: dict[str, object], why: str) -> None:
-    with pytest.raises(ValidationError, match=why):
-        StdioSettings.model_validate(given)
-
-
-@pytest.mark.parametrize(
-    ("command", "shown"),
-    [
-        ("npx -y server-everything --verbose", "npx -y server-everything --verbose"),
-        ("server --api-key abc123 --port 80", "server --api-key *** --port 80"),
-        ("server --token=abc123", "server --token=***"),
-        ("docker run -e GITHUB_TOKEN=abc -i img", "docker run -e GITHUB_TOKEN=*** -i img"),
-        ("psql-mcp postgres://u:p4ss@db/x", "psql-mcp postgres://***@db/x"),
-        ("mcp-remote https://x.example/mcp?key=abc", "https://x.example/mcp?key=***"),
-        ("mcp-remote https://x --header 'Authorization: Bearer abc'", "'Authorization: ***'"),
-        ("server ghp_abcdefgh12345678", "server ***"),
-        ("server envsecret-1", "server ***"),
-    ],
-)
-def test_a_command_line_is_shown_without_keys(command: str, shown: str) -> None:
-    settings = StdioSettings(command=command, env={"KEY": "envsecret-1"})
-
-    assert shown in target(settings)
+    assert seen.failure is None
+    assert seen.facts["canary.three.state"] == "up"
+    assert seen.facts["program.stray_lines"] == 3
 
 
 @pytest.mark.parametrize(

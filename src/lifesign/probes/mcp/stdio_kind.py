@@ -7,14 +7,16 @@ likes as the user of this server. A start costs a hundred times what a probe ove
 import asyncio
 import os
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from lifesign.core.model import Failure, Level, Observation
 from lifesign.net.failures import NetError
 from lifesign.probes.mcp.checks.health import with_health
 from lifesign.probes.mcp.client.eras import Dialect, Wanted, arrive
+from lifesign.probes.mcp.client.last_words import counted
 from lifesign.probes.mcp.client.process import inherited
-from lifesign.probes.mcp.client.stdio import Launch, StdioLines, counted
+from lifesign.probes.mcp.client.stdio import Launch, StdioLines
 from lifesign.probes.mcp.client.wire import Era
 from lifesign.probes.mcp.examine import Examined, examine, note_greeting
 from lifesign.probes.mcp.run import LADDER as OVER_HTTP
@@ -121,7 +123,9 @@ async def _converse(lines: StdioLines, plan: _Plan, sheet: Sheet, ctx: ProbeCont
         version = arrival.visit.greeting.server_version
         ctx.memory["mcp.dialect"] = replace(arrival.dialect, server_version=version)
     note_greeting(arrival, sheet)
-    return await examine(arrival.visit, plan.settings, sheet, ctx)
+    visit = arrival.visit
+    # Calls at once share the one line, as they do in a real client.
+    return await examine(visit, plan.settings, sheet, ctx, open_visit=lambda: nullcontext(visit))
 
 
 def _note_program(lines: StdioLines, sheet: Sheet, failure: Failure | None) -> None:

@@ -5,7 +5,6 @@ server's own are answered: a ping with a result, everything else with *method no
 """
 
 import asyncio
-import signal
 import time
 from collections.abc import MutableMapping
 from contextlib import AsyncExitStack
@@ -19,19 +18,18 @@ from lifesign.core.model import Failure, Reason
 from lifesign.net.failures import NetError
 from lifesign.probes.mcp.client.answers import Answer, Exchange
 from lifesign.probes.mcp.client.events import hang
+from lifesign.probes.mcp.client.last_words import (
+    MAX_EVIDENCE_BYTES,
+    MAX_STRAY_CHARS,
+    Strays,
+    counted,
+    end_of,
+    last_lines,
+)
 from lifesign.probes.mcp.client.line import Message
-from lifesign.probes.mcp.client.process import TAIL_BYTES, Process, SpawnError
+from lifesign.probes.mcp.client.process import Process, SpawnError
 from lifesign.probes.mcp.client.wire import Fault, Notice, Reply, read_event
 from lifesign.probes.mcp.codes import CODES
-
-MAX_STRAYS = 3
-"""How many lines that are no messages are kept; all are counted."""
-
-MAX_STRAY_CHARS = 200
-MAX_STDERR_CHARS = 1000
-"""How much of the end of stderr is told."""
-
-MAX_EVIDENCE_BYTES = 2000
 
 MAX_ASKED_BACK = 100
 """How many requests of the server's own are answered on one line."""
@@ -54,20 +52,6 @@ class Launch:
     env: dict[str, str] = field(default_factory=dict, repr=False)
     cwd: str | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
-
-
-@dataclass(slots=True)
-class Strays:
-    """What came on stdout and is no message."""
-
-    count: int = 0
-    shown: list[str] = field(default_factory=list)
-
-    def note(self, line: bytes) -> None:
-        """Count it, and keep it when it is among the first."""
-        self.count += 1
-        if len(self.shown) < MAX_STRAYS:
-            self.shown.append(line[: 4 * MAX_STRAY_CHARS].decode(errors="replace"))
 
 
 class StdioLines:
@@ -140,8 +124,20 @@ class StdioLines:
         return _failure("spawn_failed", message)
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """A request that was sent, and what came for it."""
+
+    message: Message
+    reply: tuple[bytes, Reply] | None = None
+    odd: tuple[bytes, Fault] | None = None
+
+
 class StdioLine:
-    """One client's line to one running program. Every method but `close` raises `NetError`."""
+    """One client's line to one running program. Every method but `close` raises `NetError`.
+
+    Several requests may be under way at once, as clients do it: replies go by their ids.
+    """
 
     transport = "stdio"
     framing = "json"
@@ -153,6 +149,9 @@ class StdioLine:
         self.was_late = False
         """Whether a reply came after its request had been given up: the program is slow, and not deaf to it."""
         self._lines = lines
+        self._waiting: dict[int, _Waiting] = {}
+        self._is_listening = self._has_ended = False
+        self._heard = asyncio.Event()
         self._asked: set[int] = set()
         self._asked_back = 0
 
@@ -188,27 +187,52 @@ class StdioLine:
         self, message: Message, request_id: int, deadline: float
     ) -> tuple[bytes, Reply]:
         """The reply among the lines. An odd message is only told when no reply follows it."""
-        odd: tuple[bytes, Fault] | None = None
-        while True:
-            try:
-                line = await self.process.next_line(deadline)
-            except TimeoutError:
-                if odd is not None:
-                    return odd
-                raise NetError(self._silent(message)) from None
+        waiting = self._waiting[request_id] = _Waiting(message)
+        is_late = False
+        try:
+            while waiting.reply is None and not self._has_ended:
+                await self._hear(deadline)
+        except TimeoutError:
+            is_late = True
+        finally:
+            del self._waiting[request_id]
+        if told := waiting.reply or waiting.odd:
+            return told
+        raise NetError(self._silent(message) if is_late else await self._gone(message, deadline))
+
+    async def _hear(self, deadline: float) -> None:
+        """Take one line, whosever it is; where another request is already listening, wait until it heard something."""
+        if self._is_listening:
+            async with asyncio.timeout_at(deadline):
+                await self._heard.wait()
+            return
+        self._is_listening = True
+        try:
+            line = await self.process.next_line(deadline)
             if line is None:
-                if odd is not None:
-                    return odd
-                raise NetError(await self._gone(message, deadline))
-            reply = read_event(line, request_id)
-            if isinstance(reply, Notice):
-                self._answer_back(reply)
-                if message.on_notice is not None:
-                    message.on_notice(reply)
-            elif isinstance(reply, Fault):
-                odd = odd or self._odd(line, reply)
+                self._has_ended = True
             else:
-                return line, reply
+                self._take(line)
+        finally:
+            self._is_listening = False
+            self._heard.set()
+            self._heard = asyncio.Event()
+
+    def _take(self, line: bytes) -> None:
+        """Give a line to the request that it answers; what names none is for the oldest."""
+        number = _id_of(line) if len(self._waiting) > 1 else None
+        request_id = number if isinstance(number, int) and number in self._waiting else next(iter(self._waiting))  # fmt: skip
+        reply = read_event(line, request_id)
+        if isinstance(reply, Notice):
+            self._answer_back(reply)
+            for each in self._waiting.values():
+                if each.message.on_notice is not None:
+                    each.message.on_notice(reply)
+        elif not isinstance(reply, Fault):
+            self._waiting[request_id].reply = line, reply
+        elif odd := self._odd(line, reply):
+            for each in self._waiting.values():
+                each.odd = each.odd or odd
 
     def _odd(self, line: bytes, fault: Fault) -> tuple[bytes, Fault] | None:
         """What a line that is no reply to us means; a late reply to an earlier request means nothing."""
@@ -246,7 +270,7 @@ class StdioLine:
         if process.said_too_much:
             return self._failed("too_much_output", "wrote more than is read of one answer")
         await process.exits(min(deadline, asyncio.get_running_loop().time() + LAST_WORDS_S))
-        end = _end_of(process.status)
+        end = end_of(process.status)
         return self._failed("exited", f"{end} before it answered `{message.method}`")
 
     def _failed(self, code: str, what: str) -> Failure:
@@ -256,7 +280,7 @@ class StdioLine:
         """The failure with what the program said besides: the first strays, and the end of its stderr."""
         exchange = Exchange("stdio", "stderr", "", secrets=self._lines.launch.secrets)
         strays = [f"stdout: {line}" for line in self._lines.shown_strays()]
-        stderr = _last_lines(self.process.stderr_tail(), exchange)
+        stderr = last_lines(self.process.stderr_tail(), exchange)
         told = "\n".join(filter(None, [failure.evidence, *strays, *stderr]))
         return replace(failure, evidence=told.encode()[:MAX_EVIDENCE_BYTES].decode(errors="ignore"))
 
@@ -264,42 +288,6 @@ class StdioLine:
 def _failure(code: str, message: str) -> Failure:
     entry = CODES["stdio", code]
     return Failure("stdio", code, message, entry.reason, entry.remedy)
-
-
-def counted(lines: int) -> str:
-    """A number of lines in words."""
-    return "one line" if lines == 1 else f"{lines} lines"
-
-
-def _last_lines(tail: str, exchange: Exchange) -> list[str]:
-    """The end of stderr in whole lines, each without what looks like a credential, oldest first."""
-    for secret in exchange.secrets:
-        tail = tail.replace(secret, "[redacted]")
-    lines = tail.splitlines()
-    if len(tail) >= TAIL_BYTES // 2 and len(lines) > 1:
-        # The first one may begin in the middle, perhaps of a credential.
-        del lines[0]
-    kept: list[str] = []
-    room = MAX_STDERR_CHARS
-    for line in reversed(lines):
-        shown = exchange.redacted(line)[:room]
-        room -= len(shown) + 1
-        if shown:
-            kept.append(f"stderr: {shown}")
-        if room <= 0:
-            break
-    return kept[::-1]
-
-
-def _end_of(status: int | None) -> str:
-    if status is None:
-        return "closed its stdout"
-    if status >= 0:
-        return f"ended with exit code {status}"
-    try:
-        return f"was ended by {signal.Signals(-status).name}"
-    except ValueError:
-        return f"was ended by signal {-status}"
 
 
 class _Numbered(msgspec.Struct):
