@@ -261,7 +261,7 @@ class FakeTrials:
         found = tcp_guess(text)
         return ("tcp", dict(found)) if found is not None else None
 
-    async def run(self, _scope: Scope, draft: Mapping[str, object]) -> Trial:
+    async def run(self, _scope: Scope, draft: Mapping[str, object], *, id: str = "") -> Trial:
         self.drafts.append(draft)
         bad = "refused" in str(draft)
         failure = (
@@ -276,7 +276,7 @@ class FakeTrials:
             else None
         )
         return Trial(
-            target="https://example.com", kind=str(draft["kind"]), state=State.DOWN if bad else State.UP,
+            target="https://example.com", kind=str(draft.get("kind", id)), state=State.DOWN if bad else State.UP,
             failure=failure, findings=(), checks=(Check("status == 200", not bad, "200" if not bad else ""),),
             phases_ms={"dns": 4.1} if bad else HTTP_PHASES, facts={"status": 200, "title": NASTY},
             started_at=NOW, duration_ms=84.0,

@@ -144,7 +144,7 @@ def test_every_field_of_a_model_is_described():
     assert controls == {
         "url": "text", "method": "choice", "headers": "pairs", "expect": "lines",
         "redirects": "number", "verify_tls": "check", "token": "secret", "slow": "duration",
-        "auth": "group", "body": "json",
+        "auth": "group", "body": "yaml",
     }  # fmt: skip
     assert all(field.help for field in fields)
 

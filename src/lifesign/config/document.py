@@ -36,7 +36,7 @@ class _Reading:
     """One file while it is walked: what was found, and where."""
 
     source: str
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] | None
     places: dict[Loc, Place] = field(default_factory=dict)
     hidden: set[Loc] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
@@ -54,17 +54,66 @@ def read_document(path: Path, environ: Mapping[str, str]) -> tuple[dict[str, Any
 
 def read_text(text: str, source: str, environ: Mapping[str, str]) -> tuple[dict[str, Any], Origins]:
     """The same for a text that was read already; `source` is its name in messages. Raises ConfigError."""
-    reading = _Reading(source, environ)
-    root = _compose(text, source)
-    value = {} if root is None else _value(root, (), reading, above=())
-    if reading.problems:
-        raise ConfigError(reading.problems)
+    value, origins = _read(text, _Reading(source, environ))
     if value is None:
         value = {}
     if not isinstance(value, dict):
-        place = reading.places[()]
+        place = origins.places[()]
         raise ConfigError([Problem(place, "", "Write settings as `name: value`, one a line.")])
+    return value, origins
+
+
+def read_value(text: str, source: str) -> tuple[Any, Origins]:
+    """A YAML text that may be a list as well, of somebody who is not at this machine: references stay as written.
+
+    Raises ConfigError.
+    """
+    return _read(text, _Reading(source, None))
+
+
+def write_value(value: object) -> str:
+    """The YAML text of JSON values, which `read_value` reads back as what they were."""
+    return yaml.dump(
+        value,
+        Dumper=_Writer,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=None,
+        width=90,
+    )
+
+
+def _read(text: str, reading: _Reading) -> tuple[Any, Origins]:
+    root = _compose(text, reading.source)
+    value = None if root is None else _value(root, (), reading, above=())
+    if reading.problems:
+        raise ConfigError(reading.problems)
     return value, Origins(reading.places, frozenset(reading.hidden), Place(reading.source))
+
+
+class _Writer(yaml.SafeDumper):
+    """Writes texts so that they stay texts: YAML 1.1, which the library speaks, takes other words for numbers than 1.2."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Equal parts are written out: anchors are for people who know YAML well."""
+        del data
+        return True
+
+
+def _write_text(writer: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    is_number = _INT.fullmatch(text) or _FLOAT.fullmatch(text)
+    is_plain = text.isprintable() and text not in _WORDS and not is_number
+    style = None if is_plain else "|" if _is_block(text) else '"'
+    return writer.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+def _is_block(text: str) -> bool:
+    """Whether a text of several lines can stand as it is (a certificate): no blanks that its indentation would eat."""
+    lines = text.split("\n")
+    return len(lines) > 1 and all(line.isprintable() and line == line.strip() for line in lines)
+
+
+_Writer.add_representer(str, _write_text)
 
 
 def _text_of(path: Path) -> str:
@@ -191,6 +240,8 @@ def _scalar(node: yaml.ScalarNode, loc: Loc, reading: _Reading) -> Any:
 
 def _filled(text: str, loc: Loc, reading: _Reading) -> str:
     """`text` with its references replaced; `$${env:…}` stands for a literal `${env:…}`."""
+    if reading.environ is None:
+        return text
 
     def fill(match: re.Match[str]) -> str:
         escaped, source, name = match.groups()
@@ -203,7 +254,7 @@ def _filled(text: str, loc: Loc, reading: _Reading) -> str:
 
 
 def _from_env(name: str, loc: Loc, reading: _Reading) -> str:
-    if name in reading.environ:
+    if reading.environ is not None and name in reading.environ:
         return reading.environ[name]
     problem = f"The environment variable {name} is not set. Set it, or write the value here."
     reading.problems.append(Problem(reading.places[loc], path_of(loc), problem))

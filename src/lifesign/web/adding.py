@@ -1,8 +1,7 @@
 """Adding and changing monitors: one box for anything, a trial with its ladder, then the form behind it."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,39 +11,25 @@ from lifesign.core.errors import InvalidError, LifesignError
 from lifesign.core.model import Owner, Severity
 from lifesign.core.scope import Grant, Scope
 from lifesign.probes.registry import Kind
-from lifesign.service.drafts import PolicyDraft
-from lifesign.service.views import MonitorView, Trial
-from lifesign.web.fields import fields_of
+from lifesign.service.views import MonitorView
+from lifesign.web.fields import fields_of, laid_out
 from lifesign.web.frame import framed
 from lifesign.web.gate import page, to
 from lifesign.web.ladder import rungs, unclimbed
-from lifesign.web.posted import blank_fields, read_fields
-from lifesign.web.render import every
+from lifesign.web.posted import read_form
+from lifesign.web.sheet import (
+    Sheet,
+    changes_of,
+    defaults_of,
+    draft_of,
+    policy_fields,
+    written_of,
+)
 from lifesign.web.site import Site
 
 MAX_TARGET = 4096
 TRIAL_PATIENCE_S = 15.0
 """A trial answers within its own timeout; this only bounds what a page waits for at all."""
-
-_TEXTS = ("name", "interval", "timeout", "group", "tags", "description", "runbook_url", "severity")
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """The form as it stands: what is written in it and what is wrong with it."""
-
-    kind: Kind | None
-    target: str
-    values: Mapping[str, str]
-    settings: Mapping[str, object]
-    error: LifesignError | None = None
-    trial: Trial | None = None
-    trial_error: LifesignError | None = None
-
-    @property
-    def problems(self) -> tuple[tuple[str, str], ...]:
-        """The problems, as (field, reason)."""
-        return self.error.problems if isinstance(self.error, InvalidError) else ()
 
 
 def routes(site: Site) -> list[Route]:
@@ -56,6 +41,7 @@ def routes(site: Site) -> list[Route]:
         page(site, "/add/trial", _trial, methods=("POST",), needs=operate),
         page(site, "/monitors/{slug}/edit", _show_edit, needs=operate),
         page(site, "/monitors/{slug}/edit", _edit, methods=("POST",), needs=operate),
+        page(site, "/monitors/{slug}/trial", _edit_trial, methods=("POST",), needs=operate),
     ]
 
 
@@ -70,12 +56,12 @@ def opened(site: Site, *, target: str, kind: str = "") -> Sheet:
     if kind in site.kinds:
         chosen = site.kinds[kind]
         guessed = chosen.guess(target) if target else None
-        return Sheet(chosen, target, _defaults(chosen), guessed or {})
+        return Sheet(chosen, target, defaults_of(chosen), guessed or {})
     found = site.services.trials.guess(target) if target else None
     if found is None:
         return Sheet(None, target, {}, {})
     chosen = site.kinds[found[0]]
-    return Sheet(chosen, target, _defaults(chosen), found[1])
+    return Sheet(chosen, target, defaults_of(chosen), found[1])
 
 
 async def _add(site: Site, request: Request, scope: Scope) -> Response:
@@ -88,9 +74,10 @@ async def _add(site: Site, request: Request, scope: Scope) -> Response:
         tried = await _tried(site, scope, sheet)
         return await _sheet_page(site, request, scope, sheet=tried)
     try:
-        monitor = await site.services.monitors.add(scope, _draft(sheet), owner=Owner.WEB)
+        sheet.check()
+        monitor = await site.services.monitors.add(scope, draft_of(sheet), owner=Owner.WEB)
     except InvalidError as error:
-        return await _sheet_page(site, request, scope, sheet=_with_error(sheet, error))
+        return await _sheet_page(site, request, scope, sheet=replace(sheet, error=error))
     return to(f"/monitors/{monitor.slug}", said="added")
 
 
@@ -101,14 +88,27 @@ async def _trial(site: Site, request: Request, scope: Scope) -> Response:
         raise InvalidError(
             "Nothing was tried: it is not clear what this is.", remedy="Choose a kind."
         )
-    sheet = await _tried(site, scope, sheet)
-    context = _trial_context(sheet) | {"now": site.clock.now()}
+    return _trial_part(site, await _tried(site, scope, sheet))
+
+
+async def _edit_trial(site: Site, request: Request, scope: Scope) -> Response:
+    """The same for a monitor that is being changed: what is shown as `***` is taken from what is stored."""
+    monitor = await site.services.monitors.get(scope, request.path_params["slug"])
+    kind = site.kinds.get(monitor.kind)
+    sheet = await _posted(site, request, kind=kind)
+    return _trial_part(site, await _tried(site, scope, sheet, id=monitor.id))
+
+
+def _trial_part(site: Site, sheet: Sheet) -> Response:
+    context = _trial_context(sheet) | {"now": site.clock.now(), "may_operate": True}
     return site.renderer.page("parts/trial.html", context)
 
 
 async def _show_edit(site: Site, request: Request, scope: Scope) -> Response:
     monitor = await site.services.monitors.get(scope, request.path_params["slug"])
-    sheet = Sheet(site.kinds.get(monitor.kind), monitor.target, _written(monitor), monitor.settings)
+    sheet = Sheet(
+        site.kinds.get(monitor.kind), monitor.target, written_of(monitor), monitor.settings
+    )
     return await _sheet_page(site, request, scope, sheet=sheet, monitor=monitor)
 
 
@@ -118,11 +118,12 @@ async def _edit(site: Site, request: Request, scope: Scope) -> Response:
     kind = site.kinds.get(monitor.kind)
     sheet = await _posted(site, request, kind=kind)
     version = str(form.get("version", ""))
-    changes = _draft(sheet)
-    changes.pop("kind", None)
-    if kind is not None:
-        changes["settings"] = blank_fields(kind.settings, sheet.settings)
+    if form.get("intent") == "try":
+        tried = await _tried(site, scope, sheet, id=monitor.id)
+        return await _sheet_page(site, request, scope, sheet=tried, monitor=monitor)
     try:
+        sheet.check()
+        changes = changes_of(sheet)
         changed = await site.services.monitors.update(
             scope,
             monitor.id,
@@ -131,7 +132,7 @@ async def _edit(site: Site, request: Request, scope: Scope) -> Response:
             expected_version=int(version) if version.isdigit() else None,
         )
     except InvalidError as error:
-        sheet = _with_error(sheet, error)
+        sheet = replace(sheet, error=error)
         return await _sheet_page(site, request, scope, sheet=sheet, monitor=monitor)
     return to(f"/monitors/{changed.slug}", said="saved")
 
@@ -142,95 +143,26 @@ async def _posted(site: Site, request: Request, *, kind: Kind | None = None) -> 
     chosen = kind or site.kinds.get(form.get("kind", ""))
     if chosen is None:
         return Sheet(None, target, form, {})
-    return Sheet(chosen, target, form, read_fields(chosen.settings, form))
+    posted = read_form(chosen.settings, form)
+    return Sheet(chosen, target, form, posted.settings, posted=posted)
 
 
-async def _tried(site: Site, scope: Scope, sheet: Sheet) -> Sheet:
-    draft = _draft(sheet)
+async def _tried(site: Site, scope: Scope, sheet: Sheet, *, id: str = "") -> Sheet:
+    draft = changes_of(sheet) if id else draft_of(sheet)
     draft.pop("name", None)
     try:
+        sheet.check()
         async with asyncio.timeout(TRIAL_PATIENCE_S):
-            trial = await site.services.trials.run(scope, draft)
+            trial = await site.services.trials.run(scope, draft, id=id)
     except InvalidError as error:
-        return _with_error(sheet, error)
+        return replace(sheet, error=error)
     except TimeoutError:
         late = LifesignError(
             f"The trial of {sheet.target} gave no result within {TRIAL_PATIENCE_S:.0f} s.",
             remedy="Saving is still possible; the first real check tells more.",
         )
-        return _sheet_with(sheet, trial_error=late)
-    return _sheet_with(sheet, trial=trial)
-
-
-_MAY_BE_EMPTY = ("degraded_ms", "latency_factor", "drift_accept_s")
-
-
-def _draft(sheet: Sheet) -> dict[str, object]:
-    """The draft that the service reads; empty fields are left out where a default stands for them."""
-    values = sheet.values
-    draft: dict[str, object] = {"settings": dict(sheet.settings)}
-    if sheet.kind is not None:
-        draft["kind"] = sheet.kind.name
-    for name in _TEXTS:
-        text = values.get(name, "").strip()
-        if name in values and (text or name not in ("interval", "timeout", "severity", "name")):
-            draft[name] = text
-    policy = read_fields(PolicyDraft, values, prefix="policy")
-    if policy:
-        # An empty field of the form takes these back out; the others always hold a number.
-        emptied = [name for name in _MAY_BE_EMPTY if f"policy.{name}" in values]
-        draft["policy"] = dict.fromkeys(emptied) | policy
-    if "conditions" in values:
-        draft["conditions"] = values["conditions"]
-    return draft
-
-
-def _defaults(kind: Kind) -> dict[str, str]:
-    return {
-        "interval": every(kind.interval_s),
-        "timeout": "10s",
-        "severity": Severity.HIGH.value,
-    }
-
-
-def _written(monitor: MonitorView) -> dict[str, str]:
-    return {
-        "name": monitor.name,
-        "interval": every(monitor.interval_s),
-        "timeout": every(monitor.timeout_s),
-        "group": monitor.group,
-        "tags": ", ".join(monitor.tags),
-        "description": monitor.description,
-        "runbook_url": monitor.runbook_url,
-        "severity": monitor.severity.value,
-        "conditions": "\n".join(monitor.conditions),
-    }
-
-
-def _policy_values(sheet: Sheet, monitor: MonitorView | None) -> Mapping[str, object]:
-    written = read_fields(PolicyDraft, sheet.values, prefix="policy")
-    if written:
-        return written
-    if monitor is not None:
-        return asdict(monitor.policy)
-    return asdict(sheet.kind.policy) if sheet.kind else {}
-
-
-def _with_error(sheet: Sheet, error: InvalidError) -> Sheet:
-    return Sheet(sheet.kind, sheet.target, sheet.values, sheet.settings, error=error)
-
-
-def _sheet_with(
-    sheet: Sheet, *, trial: Trial | None = None, trial_error: LifesignError | None = None
-) -> Sheet:
-    return Sheet(
-        sheet.kind,
-        sheet.target,
-        sheet.values,
-        sheet.settings,
-        trial=trial,
-        trial_error=trial_error,
-    )
+        return replace(sheet, trial_error=late)
+    return replace(sheet, trial=trial)
 
 
 def _trial_context(sheet: Sheet) -> dict[str, object]:
@@ -255,16 +187,16 @@ async def _sheet_page(
 ) -> Response:
     kind = sheet.kind
     fields = fields_of(kind.settings, sheet.settings, problems=sheet.problems) if kind else ()
+    trial_path = f"/monitors/{monitor.slug}/trial" if monitor is not None else "/add/trial"
     context = {
         **_trial_context(sheet),
         "sheet": sheet,
         "kind": kind,
         "kinds": list(site.kinds.values()),
-        "fields": fields,
+        "layout": laid_out(fields),
+        "trial_path": trial_path,
         "waiting_rungs": unclimbed(kind.ladder) if kind else (),
-        "policy_fields": fields_of(
-            PolicyDraft, _policy_values(sheet, monitor), prefix="policy", problems=sheet.problems
-        ),
+        "policy_fields": policy_fields(sheet, monitor),
         "monitor": monitor,
         "severities": tuple(Severity),
         "problem_of": dict(

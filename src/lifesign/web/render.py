@@ -59,6 +59,11 @@ def ticks(text: object) -> Markup:
     return Markup("".join(pieces))  # noqa: S704 - escaped above
 
 
+def lower_first(words: str) -> str:
+    """Words for the middle of a sentence; what begins with several capitals keeps them."""
+    return words if words[1:2].isupper() else words[:1].lower() + words[1:]
+
+
 def clock_text(instant: datetime | None) -> str:
     """An instant in full: `2026-11-20 14:03:05 UTC`."""
     return "never" if instant is None else instant.strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -93,4 +98,6 @@ def _filters() -> dict[str, Callable[..., object]]:
         "every": every,
         "iso": datetime.isoformat,
         "ticks": ticks,
+        "lines": lambda text: text.count("\n") + 1,
+        "lower_first": lower_first,
     }

@@ -59,12 +59,24 @@ class ServerSettings(BaseModel):
         max_length=MAX_CANARIES,
         title="Canaries",
         description="Calls of read-only tools with known arguments, and what must be true of their results.",
+        examples=[
+            [
+                {
+                    "name": "search",
+                    "every": "5m",
+                    "tool": "search_documents",
+                    "arguments": {"query": "onboarding"},
+                    "expect": ['json("$.total_results") > 0', "warn: duration_ms < 2s"],
+                }
+            ]
+        ],
     )
     health: tuple[HealthURL, ...] = Field(
         default=(),
         max_length=50,
         title="Health URLs",
         description="Addresses at which the server, or a part of it, says how it is.",
+        examples=[[{"name": "backend", "url": "https://example.com/health", "every": "60s"}]],
     )
     resource: ResourceCheck | None = Field(
         default=None, title="Resource", description="Reads one resource and looks at its age."
