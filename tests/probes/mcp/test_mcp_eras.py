@@ -155,3 +155,11 @@ async def test_a_retry_after_is_honoured():
 
     assert (where(one), where(two)) == ("http/rate_limited", "http/rate_limited")
     assert (asked, len(server.requests)) == (1, 2)
+
+
+async def test_a_server_that_does_not_know_ping_has_lost_no_session():
+    async with FaultyMCP(era=Era.LEGACY, ping=error(-32601, status=400)) as server:
+        seen = await Watcher(server.url, era="legacy", session_calls=2).look()
+
+    assert where(seen) == "ok"
+    assert seen.facts["session_calls.answered"] == 2

@@ -45,13 +45,12 @@ async def check_session(
 async def _ask_again(visit: Visit, calls: int) -> Told:
     for number in range(calls):
         visit.line.close()
-        message = visit.message("ping", {}, step="session")
+        # Whatever else is wrong with `ping` is no matter here; the session is, and it is judged first.
+        message = visit.message("ping", {}, step="tools_list")
         answer = await visit.line.send(message)
-        if isinstance(answer.reply, RPCError) and answer.is_success:
-            # It does not know `ping`, but it knows the session.
-            continue
-        if failure := judge_answer(visit.line.exchange(message), answer):
-            if failure.layer != "session":
-                return Told({"answered": number})
+        failure = judge_answer(visit.line.exchange(message), answer)
+        if failure is not None and failure.layer == "session":
             raise NetError(failure)
+        if failure is not None and not isinstance(answer.reply, RPCError):
+            return Told({"answered": number})
     return Told({"answered": calls})
