@@ -119,6 +119,7 @@ def test_what_is_wrong_stands_below_the_table_without_secrets(lifesign, config) 
     assert "stdio/exited" in told.out
     assert "tcp/refused" in told.out
     assert "ended with exit code 3" in told.out
+    assert "stderr: no key: [redacted]" in told.out
     assert SECRET not in told.out + told.err
 
 

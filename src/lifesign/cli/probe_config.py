@@ -16,6 +16,7 @@ from lifesign.probes.registry import Kinds, load_kinds
 
 AT_ONCE = 20
 _MOST_CHARS = 60
+_MOST_LAST_WORDS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,9 @@ def _draw(lines: Sequence[Line]) -> None:
         failure = line.finished.outcome.failure if line.finished else None
         if failure is not None:
             emit(f"\n  {paint(clean(line.name, 100), 'bold')}  {clean(failure.message)}")
+            if line.question is not None and line.question.kind.lane:
+                for words in failure.evidence.splitlines()[-_MOST_LAST_WORDS:]:
+                    emit(f"    {paint(clean(words, 200), 'dim')}")
             if failure.remedy:
                 emit(f"  → {clean(failure.remedy)}")
 

@@ -52,6 +52,7 @@ async def test_the_official_sdk_is_read_whole() -> None:
     assert (seen.facts["program.ended_by"], seen.facts["program.exit_code"]) == ("stdin", 0)
     assert next(iter(seen.phases_ms)) == "spawn"
     assert {"discover", "tools_list"} < set(seen.phases_ms)
+    assert seen.phases_ms["spawn"] > 10 * seen.phases_ms["discover"]
     assert seen.surface is not None
 
 

@@ -1,7 +1,9 @@
 """The probe of a server over stdio: start the program, greet, list, try, end it; the first layer that fails is the diagnosis.
 
-Starting programs is for operators to allow (`mcp.allow_commands`): whoever may add such a monitor runs what he
-likes as the user of this server. A start costs a hundred times what a probe over HTTP costs, hence a lane of its own.
+Starting programs is for operators to allow (`mcp.allow_commands`): whoever may add such a monitor runs what they
+like as the user of this server. A start costs a hundred times what a probe over HTTP costs, hence a lane of its own.
+
+`phases_ms` has spawn (from the start to the first line that the program wrote) and what the kind `mcp` has from jsonrpc on.
 """
 
 import asyncio

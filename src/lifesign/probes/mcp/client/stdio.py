@@ -57,7 +57,8 @@ class Launch:
 class StdioLines:
     """Makes lines to one program, which is started when it is first wanted and again when it ended meanwhile.
 
-    Enter it; on leaving, everything that was started has ended. `phases` gets `spawn`.
+    Enter it; on leaving, everything that was started has ended. `phases` gets `spawn`: from the start to the first
+    line that the program wrote, which is what starting it really takes.
     """
 
     def __init__(
@@ -91,7 +92,9 @@ class StdioLines:
         """The line. Raises `NetError` when the program cannot be started."""
         del transport
         if self.line is None or not self.line.process.is_running:
-            self.line = StdioLine(self._started(), self)
+            began = time.perf_counter()
+            self.line = StdioLine(self._started(), self, began=began)
+            self.phases["spawn"] = elapsed_ms(began)
         return self.line
 
     def shown_strays(self) -> list[str]:
@@ -100,7 +103,7 @@ class StdioLines:
         return [exchange.redacted(line)[:MAX_STRAY_CHARS] for line in self.strays.shown]
 
     def _started(self) -> Process:
-        launch, began = self.launch, time.perf_counter()
+        launch = self.launch
         try:
             process = Process.start(
                 launch.command, env=launch.env, cwd=launch.cwd, deadline=self._over
@@ -109,7 +112,6 @@ class StdioLines:
             raise NetError(self._not_started(refusal)) from None
         self._stack.push_async_exit(process)
         self.strays = Strays()
-        self.phases.setdefault("spawn", (time.perf_counter() - began) * 1000)
         return process
 
     def _not_started(self, refusal: SpawnError) -> Failure:
@@ -143,13 +145,15 @@ class StdioLine:
     framing = "json"
     has_session = False
 
-    def __init__(self, process: Process, lines: StdioLines) -> None:
+    def __init__(self, process: Process, lines: StdioLines, *, began: float) -> None:
         self.process = process
         self.replied_at = 0.0
         self.was_late = False
         """Whether a reply came after its request had been given up: the program is slow, and not deaf to it."""
         self._lines = lines
         self._waiting: dict[int, _Waiting] = {}
+        self._began = began
+        self._is_quiet = True
         self._is_listening = self._has_ended = False
         self._heard = asyncio.Event()
         self._asked: set[int] = set()
@@ -211,8 +215,11 @@ class StdioLine:
             line = await self.process.next_line(deadline)
             if line is None:
                 self._has_ended = True
-            else:
-                self._take(line)
+                return
+            if self._is_quiet:
+                self._is_quiet = False
+                self._lines.phases["spawn"] = elapsed_ms(self._began)
+            self._take(line)
         finally:
             self._is_listening = False
             self._heard.set()
@@ -283,6 +290,11 @@ class StdioLine:
         stderr = last_lines(self.process.stderr_tail(), exchange)
         told = "\n".join(filter(None, [failure.evidence, *strays, *stderr]))
         return replace(failure, evidence=told.encode()[:MAX_EVIDENCE_BYTES].decode(errors="ignore"))
+
+
+def elapsed_ms(began: float) -> float:
+    """Milliseconds since an instant of `time.perf_counter`."""
+    return (time.perf_counter() - began) * 1000
 
 
 def _failure(code: str, message: str) -> Failure:
