@@ -12,8 +12,8 @@ from lifesign.core import errors
 from servers.background import in_background
 from servers.faulty_mcp import TOOL, Answer, FaultyMCP, error
 
-KEYS = ["target", "kind", "state", "failure", "findings", "phases_ms", "facts", "started_at",
-        "duration_ms"]  # fmt: skip
+KEYS = ["target", "kind", "state", "passed", "failure", "findings", "layers", "phases_ms", "server", "auth",
+        "tools", "canaries", "surface", "drift", "facts", "started_at", "duration_ms"]  # fmt: skip
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_down_is_exit_code_2_with_the_layer_and_what_to_do(lifesign):
 
     failure = json.loads(out)["failure"]
     assert code == 2
-    assert list(failure) == ["layer", "code", "reason", "message", "remedy"]
+    assert list(failure) == ["layer", "code", "reason", "message", "remedy", "evidence"]
     assert (failure["layer"], failure["reason"]) == ("tools_list", "protocol_error")
     assert drawn.startswith("■ down")
     assert "■ tools/list" in drawn

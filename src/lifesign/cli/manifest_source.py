@@ -1,22 +1,20 @@
 """Where a manifest comes from: a file, an MCP server at a URL, or one that is started for the question."""
 
 import asyncio
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lifesign.cli.access import headers_of, seconds_of, token_of
 from lifesign.cli.mcp_configs import words_as_they_are
 from lifesign.cli.output import clean, note
 from lifesign.cli.probing import Question, ask, question_of
 from lifesign.core.drift.manifest import Manifest, ManifestError, load, manifest_of
 from lifesign.core.errors import InvalidError, LifesignError
 from lifesign.core.model import Level, Observation
-from lifesign.core.units import parse_duration
 from lifesign.probes.registry import load_kinds, settings_from
 
 MAX_FILE_BYTES = 64_000_000
-_MAX_TIMEOUT_S = 300.0
 
 
 class UnreadableError(LifesignError):
@@ -44,24 +42,7 @@ class Source:
 
 def access(headers: Sequence[str], token_env: str, timeout: str) -> Access:
     """Read the options that every command shares; what cannot be used is told as a wrong command line."""
-    named: dict[str, str] = {}
-    for header in headers:
-        name, colon, value = header.partition(":")
-        if not colon or not name.strip():
-            raise InvalidError("--header is written as 'Name: value'.")
-        named[name.strip()] = value.strip()
-    token = os.environ.get(token_env, "") if token_env else ""
-    if token_env and not token:
-        raise InvalidError(
-            f"--token-env names the variable {clean(token_env, 80)}, which is empty or not set."
-        )
-    try:
-        seconds = parse_duration(timeout).total_seconds()
-    except ValueError as error:
-        raise InvalidError(f"--timeout cannot be read: {error}.") from None
-    if not 0 < seconds <= _MAX_TIMEOUT_S:
-        raise InvalidError(f"--timeout is between 1ms and {_MAX_TIMEOUT_S:.0f}s.")
-    return Access(named, token, seconds)
+    return Access(headers_of(headers), token_of(token_env), seconds_of(timeout))
 
 
 def read(name: str, how: Access) -> Source:

@@ -1,12 +1,12 @@
 """How a comparison is told: to a person at a terminal, to a program, and to a reviewer as Markdown."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 
 from lifesign.cli.manifest_source import Source
+from lifesign.cli.markdown import escaped
 from lifesign.cli.output import Colour, clean, emit, paint
 from lifesign.core.drift.tampering import SUSPICIOUS
 from lifesign.core.drift.values import Change, Impact
@@ -15,7 +15,7 @@ SUSPICIOUS_TEXT = "suspicious"
 CLASSES = (*(impact.value for impact in Impact), SUSPICIOUS_TEXT)
 """What may be allowed: every impact, and text that asks for a closer look by its own name."""
 
-_COLOURS: Mapping[str, Colour] = MappingProxyType(
+COLOURS: Mapping[str, Colour] = MappingProxyType(
     {
         "breaking": "red",
         "hint": "yellow",
@@ -25,7 +25,6 @@ _COLOURS: Mapping[str, Colour] = MappingProxyType(
         "info": "dim",
     }
 )
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,7 @@ def draw(found: Comparison) -> None:
     emit()
     for change in found.changes:
         name = class_of(change)
-        emit(f"  {paint(f'{name:<10}', _COLOURS[name])} {clean(change.message)}")
+        emit(f"  {paint(f'{name:<10}', COLOURS[name])} {clean(change.message)}")
         if change.before and change.after:
             emit(paint(f"  {'':<10} {clean(change.before, 90)} → {clean(change.after, 90)}", "dim"))
     if found.refused:
@@ -121,7 +120,7 @@ def as_markdown(found: Comparison) -> str:
     """The comparison for a pull request or a job summary. Nothing of the server's own text is live in it."""
     heads = {"same": "unchanged", "allowed": "changed as allowed", "drift": "changed"}
     lines = [f"### MCP surface {heads[found.verdict]}", ""]
-    lines.append(f"{_escaped(found.before.name)} → {_escaped(found.after.name)}")
+    lines.append(f"{escaped(found.before.name)} → {escaped(found.after.name)}")
     if found.changes:
         lines += [
             "",
@@ -135,17 +134,10 @@ def as_markdown(found: Comparison) -> str:
         shown = name if name in found.allowed else f"**{name}**"
         cells = (change.message, change.path, change.before, change.after)
         lines.append(
-            " | ".join([f"| {shown}", *[_escaped(clean(cell, 160)) for cell in cells]]) + " |"
+            " | ".join([f"| {shown}", *[escaped(clean(cell, 160)) for cell in cells]]) + " |"
         )
     lines += [
         "",
         f"<sub>{found.after.manifest.tool_count} tools, `{found.after.manifest.digest}`</sub>",
     ]
     return "\n".join(lines)
-
-
-def _escaped(text: str) -> str:
-    """Text of others within Markdown: no markup, no HTML, no link, no mention."""
-    plain = clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    marked = _MARKDOWN.sub(r"\\\1", plain)
-    return marked.replace("@", "&#64;").replace("://", ":&#47;&#47;").replace("www.", "www&#46;")

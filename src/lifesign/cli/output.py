@@ -19,6 +19,11 @@ Colour = Literal["green", "yellow", "red", "blue", "dim", "bold"]
 _SGR: Mapping[Colour, str] = MappingProxyType(
     {"green": "32", "yellow": "33", "red": "31", "blue": "34", "dim": "2", "bold": "1"}
 )
+_UNSEEN = re.compile(
+    "[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\uffff]"
+)
+"""Controls that JSON need not escape, marks that turn the direction of text, and halves of characters."""
+
 _PAINT = re.compile(r"\x1b\[\d*m")
 _MARKS: Mapping[State, tuple[str, Colour]] = MappingProxyType(
     {
@@ -39,8 +44,13 @@ def emit(text: str = "") -> None:
 
 def emit_json(value: object) -> None:
     """Print the result as one JSON value: indented for a person at a terminal, on one line for a program."""
-    indent = 2 if sys.stdout.isatty() else None
-    emit(json.dumps(value, ensure_ascii=False, indent=indent, default=str))
+    emit(json_text(value, indent=2 if sys.stdout.isatty() else None))
+
+
+def json_text(value: object, *, indent: int | None = 2) -> str:
+    """A value as JSON. What cannot be seen is escaped in it, so that no text of others can steer a terminal."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
+    return _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def note(text: str) -> None:
@@ -68,7 +78,7 @@ def state_word(state: State) -> str:
 
 def emit_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows under their heads, as wide as their contents; nothing but a note when there are none."""
-    widths = [max(_width(row[at]) for row in (heads, *rows)) for at in range(len(heads))]
+    widths = [max(seen_width(row[at]) for row in (heads, *rows)) for at in range(len(heads))]
     emit(paint(_line(heads, widths), "dim"))
     for row in rows:
         emit(_line(row, widths))
@@ -76,12 +86,12 @@ def emit_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     padded = (
-        cell + " " * (width - _width(cell)) for cell, width in zip(cells, widths, strict=True)
+        cell + " " * (width - seen_width(cell)) for cell, width in zip(cells, widths, strict=True)
     )
     return "  ".join(padded).rstrip()
 
 
-def _width(cell: str) -> int:
+def seen_width(cell: str) -> int:
     """The characters that are seen: colour takes no room."""
     return len(_PAINT.sub("", cell))
 

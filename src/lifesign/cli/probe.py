@@ -1,41 +1,31 @@
-"""`lifesign probe TARGET`: the real probe, once, drawn layer by layer or printed as one JSON object.
+"""`lifesign probe TARGET`: the real probe, once, drawn layer by layer or as a report for programs and CI.
 
 `lifesign probe -- COMMAND …` starts an MCP server and probes it over stdio; `--config FILE` probes what a file names.
 
-Exit code 0 means up, 2 not up (degraded and unknown too), 64 that the command line cannot be used.
+Exit code 0 means up (a server that properly asks for sign-in is), 2 not up or what `--fail-on` names, 1 that a baseline
+or report could not be read or written, 64 that the command line cannot be used.
 """
 
 import asyncio
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from lifesign.cli.access import headers_of, seconds_of, token_of
 from lifesign.cli.dashes import COMMAND
-from lifesign.cli.mcp_configs import words_as_they_are
-from lifesign.cli.output import Colour, clean, emit, emit_json, note, paint, state_word
+from lifesign.cli.manifest_source import Source, read_file
+from lifesign.cli.output import clean, note
 from lifesign.cli.probe_config import probe_config
-from lifesign.cli.probe_facts import told_facts
-from lifesign.cli.probing import Finished, Question, as_object, ask, question_of
+from lifesign.cli.probe_target import Asked, canaries_in, question_for
+from lifesign.cli.probe_text import draw
+from lifesign.cli.probing import Question, ask
+from lifesign.cli.reports.drift import against
+from lifesign.cli.reports.values import Entry, Report, blames_of
+from lifesign.cli.reports.writing import Wanted, deliver, wanted_of
 from lifesign.core.errors import InvalidError
-from lifesign.core.ladder import Rung, as_text, ladder
-from lifesign.core.model import State
-from lifesign.core.units import parse_duration
-from lifesign.probes.registry import (
-    Kind,
-    guess_kind,
-    load_kinds,
-    settings_from,
-    why_unrecognised,
-)
 
 EXIT_NOT_UP = 2
-_MAX_TIMEOUT_S = 300.0
-_MOST_LAST_WORDS = 12
-
-_RUNG_COLOURS: Mapping[str, Colour] = {"ok": "green", "failed": "red", "skipped": "dim"}
-
 
 Target = Annotated[
     str,
@@ -51,50 +41,136 @@ ConfigFile = Annotated[
         metavar="FILE", help="Probe every server in an MCP client's file (mcp.json and others)."
     ),
 ]
+KindName = Annotated[
+    str | None, typer.Option(help="What to take it for, when the guess would be wrong.")
+]
+Expect = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COND", help="A condition that must hold, such as 'status == 200'."),
+]
+Timeout = Annotated[
+    str, typer.Option(help="Give up after this long (default: 10s, and 30s for a command).")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="A setting of the kind; maps as key.name=value; KEY=@FILE reads it from a file.",
+    ),
+]
+Headers = Annotated[
+    list[str] | None,
+    typer.Option("--header", metavar="'NAME: VALUE'", help="A header to send; kept secret."),
+]
+TokenEnv = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="The environment variable that holds the bearer token."),
+]
+CanaryFile = Annotated[
+    list[Path] | None,
+    typer.Option("--canary", metavar="FILE", help="Call the tools that this YAML file names."),
+]
+Baseline = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Compare what is published with this manifest."),
+]
+FailOn = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="WHAT",
+        help="What gives exit code 2 besides down: degraded (when not given), drift, finding; with commas or "
+        "repeated. `down` alone lets the others pass.",
+    ),
+]
+AsJSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+AsJUnit = Annotated[bool, typer.Option("--junit", help="Print JUnit XML.")]
+AsSARIF = Annotated[bool, typer.Option("--sarif", help="Print SARIF 2.1.0.")]
+AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.")]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o", "--output", metavar="FILE", help="Write that to this file instead of printing it."
+    ),
+]
+Reports = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--report",
+        metavar="FORMAT=FILE",
+        help="Write json, junit, sarif or markdown to a file as well; may be repeated.",
+    ),
+]
+Summary = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Append Markdown to this file as well (a job's summary)."),
+]
 
 
 def probe(  # noqa: PLR0917 - Typer calls it by name
     ctx: typer.Context,
     target: Target = "",
     config: ConfigFile = None,
-    kind: Annotated[
-        str | None, typer.Option(help="What to take it for, when the guess would be wrong.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    expect: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COND", help="A condition that must hold, such as 'status == 200'."),
-    ] = None,
-    timeout: Annotated[
-        str, typer.Option(help="Give up after this long (default: 10s, and 30s for a command).")
-    ] = "",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="A setting of the kind; maps as key.name=value; KEY=@FILE reads it from a file.",
-        ),
-    ] = None,
+    kind: KindName = None,
+    as_json: AsJSON = False,
+    junit: AsJUnit = False,
+    sarif: AsSARIF = False,
+    markdown: AsMarkdown = False,
+    output: Output = None,
+    report: Reports = None,
+    summary: Summary = None,
+    expect: Expect = None,
+    canary: CanaryFile = None,
+    baseline: Baseline = None,
+    fail_on: FailOn = None,
+    header: Headers = None,
+    token_env: TokenEnv = "",
+    timeout: Timeout = "",
+    settings: Settings = None,
 ) -> None:
     """Probe TARGET once and show each layer. Exit code 0: up, 2: not up, 64: wrong usage."""
-    timeout_s = _seconds(timeout) if timeout else None
+    flags = {"json": as_json, "junit": junit, "sarif": sarif, "markdown": markdown}
+    wanted = wanted_of(flags, report or [], output=output, summary=summary)
+    failing = blames_of(fail_on or [], has_baseline=baseline is not None)
+    timeout_s = seconds_of(timeout) if timeout else None
     command: list[str] | None = ctx.meta.get(COMMAND)
     _require_one(target, command, config)
+    asked = Asked(
+        target=target,
+        command=command,
+        kind=kind,
+        settings=tuple(settings or ()),
+        headers=headers_of(header or []),
+        token=token_of(token_env),
+        expect=tuple(expect or ()),
+        canaries=tuple(each for path in canary or [] for each in canaries_in(path)),
+        timeout_s=timeout_s,
+    )
     if config is not None:
-        _require_nothing_else(kind, settings)
-        is_up = probe_config(config, expect=expect or [], timeout_s=timeout_s, as_json=as_json)
-        raise typer.Exit(0 if is_up else EXIT_NOT_UP)
-    found, given = _of_command(command, kind) if command else _recognise(target, kind)
-    question = _understand(found, _merge(given, settings or []), expect or [], timeout_s)
-    if not as_json:
+        _require_nothing_else(asked, baseline)
+        entries = probe_config(
+            config, expect=asked.expect, timeout_s=timeout_s, is_quiet=bool(wanted.printed)
+        )
+        _conclude(Report(entries, failing, str(config)), wanted)
+    question = question_for(asked)
+    accepted = read_file(baseline) if baseline is not None else None
+    if not wanted.printed:
         note(f"Probing {clean(question.target)} as {question.kind.name} …")
+    _conclude(Report((_probed(question, accepted),), failing), wanted)
+
+
+def _probed(question: Question, baseline: Source | None) -> Entry:
     finished = asyncio.run(ask(question))
-    if as_json:
-        emit_json(as_object(question, finished))
-    else:
-        _draw(question, finished)
-    raise typer.Exit(0 if finished.outcome.state is State.UP else EXIT_NOT_UP)
+    compared = None if baseline is None else against(baseline, finished.observation)
+    return Entry(question.target, question, finished, compared=compared)
+
+
+def _conclude(report: Report, wanted: Wanted) -> None:
+    """Tell what came of it, and end with its exit code."""
+    if not wanted.printed:
+        draw(report)
+    deliver(report, wanted)
+    raise typer.Exit(0 if report.has_passed else EXIT_NOT_UP)
 
 
 def _require_one(target: str, command: list[str] | None, config: Path | None) -> None:
@@ -113,125 +189,13 @@ def _require_one(target: str, command: list[str] | None, config: Path | None) ->
         raise InvalidError(f"{what}.", remedy=remedy)
 
 
-def _require_nothing_else(kind: str | None, pairs: list[str] | None) -> None:
-    if kind is not None or pairs:
-        raise InvalidError("--kind and --set do not go with --config, whose file says all that.")
-
-
-def _of_command(words: list[str], kind_name: str | None) -> tuple[Kind, dict[str, object]]:
-    if kind_name not in {None, "mcp-stdio"}:
+def _require_nothing_else(asked: Asked, baseline: Path | None) -> None:
+    if asked.kind is not None or asked.settings or asked.headers or asked.token:
         raise InvalidError(
-            f"--kind {kind_name} takes no command.",
-            remedy="Leave --kind out, or the -- before the target.",
+            "--kind, --set, --header and --token-env do not go with --config, whose file says all that."
         )
-    return load_kinds()["mcp-stdio"], {"command": words_as_they_are(words)}
-
-
-def _understand(
-    kind: Kind, given: Mapping[str, object], expect: list[str], timeout_s: float | None
-) -> Question:
-    if kind.passive:
+    if asked.canaries or baseline is not None:
         raise InvalidError(
-            f"A {kind.name} monitor is told and not dialled, so it cannot be probed.",
-            remedy="Add it with `lifesign monitor add` and let the job ping it.",
+            "--canary and --baseline do not go with --config.",
+            remedy="They are about one server: probe it by its own.",
         )
-    return question_of(kind, given, expect, timeout_s)
-
-
-def _recognise(target: str, kind_name: str | None) -> tuple[Kind, dict[str, object]]:
-    kinds = load_kinds()
-    if kind_name is not None:
-        if kind_name not in kinds:
-            raise InvalidError(
-                f"There is no kind {kind_name!r}.", remedy=f"Known kinds: {', '.join(kinds)}."
-            )
-        return kinds[kind_name], settings_from(kinds[kind_name], target)
-    found = guess_kind(kinds, target)
-    if found is None:
-        shown = clean(target.rpartition("@")[2], 100)
-        raise InvalidError(f"The target {shown!r} {why_unrecognised(target)}.")
-    return found
-
-
-def _merge(guessed: Mapping[str, object], pairs: list[str]) -> dict[str, object]:
-    """The guessed settings with `key=value` pairs over them; `headers.X-Key=1` reaches into a map."""
-    merged: dict[str, object] = dict(guessed)
-    for pair in pairs:
-        path, equals, value = pair.partition("=")
-        if not equals or not path:
-            raise InvalidError(f"--set {pair.partition('=')[0]!r} is not of the form key=value.")
-        key, dot, inner = path.partition(".")
-        if value.startswith("@"):
-            value = _text_of(key, Path(value[1:]))
-        if not dot:
-            merged[key] = value
-            continue
-        outer = merged.get(key)
-        merged[key] = {**(outer if isinstance(outer, Mapping) else {}), inner: value}
-    return merged
-
-
-def _text_of(key: str, path: Path) -> str:
-    try:
-        return path.read_text("utf-8").removesuffix("\n")
-    except (OSError, UnicodeDecodeError) as refusal:
-        reason = getattr(refusal, "strerror", None) or "it is not UTF-8"
-        raise InvalidError(f"--set {key}: {path} cannot be read: {reason}.") from None
-
-
-def _seconds(timeout: str) -> float:
-    try:
-        seconds = parse_duration(timeout).total_seconds()
-    except ValueError as error:
-        raise InvalidError(f"--timeout cannot be read: {error}.") from None
-    if not 0 < seconds <= _MAX_TIMEOUT_S:
-        raise InvalidError(f"--timeout is between 1ms and {_MAX_TIMEOUT_S:.0f}s.")
-    return seconds
-
-
-def _draw(question: Question, finished: Finished) -> None:
-    outcome, failure = finished.outcome, finished.outcome.failure
-    took = f"{question.kind.title}, {finished.duration_ms:.0f} ms"
-    emit(
-        f"{state_word(outcome.state)}  {paint(clean(question.target), 'bold')}  {paint(took, 'dim')}"
-    )
-    emit()
-    is_drawn = failure is not None and outcome.state is not State.DEGRADED
-    rungs = ladder(question.kind.ladder, finished.observation, failure if is_drawn else None)
-    _draw_rungs(rungs)
-    facts = list(told_facts(finished.observation.facts))
-    if facts:
-        emit()
-    for label, text in facts:
-        emit(f"  {paint(f'{label:<9}', 'dim')} {text}")
-    for check in outcome.checks:
-        if not check.holds:
-            emit(f"\n  expected  {paint(clean(check.text), 'bold')}")
-            emit(f"  found     {paint(clean(check.found), 'red')}")
-    if failure is not None and failure.layer != "condition":
-        _draw_reason(failure.layer, failure.code, failure.message, failure.remedy, "red")
-        if question.kind.name == "mcp-stdio":
-            _draw_last_words(failure.evidence)
-    for finding in finished.observation.findings:
-        if failure is None or finding.message != failure.message:
-            colour: Colour = "yellow" if finding.level == "warn" else "dim"
-            _draw_reason(finding.layer, finding.code, finding.message, finding.remedy, colour)
-
-
-def _draw_rungs(rungs: list[Rung]) -> None:
-    for rung, line in zip(rungs, as_text(rungs).splitlines(), strict=True):
-        shape, rest = line[:1], clean(line[1:])
-        colour = _RUNG_COLOURS[rung.state]
-        emit(f"  {paint(shape, colour)}{paint(rest, 'dim') if rung.state == 'skipped' else rest}")
-
-
-def _draw_last_words(evidence: str) -> None:
-    """What a program said instead of an answer: nobody else shows it to whoever started it here."""
-    for line in evidence.splitlines()[-_MOST_LAST_WORDS:]:
-        emit(f"    {paint(clean(line, 200), 'dim')}")
-
-
-def _draw_reason(layer: str, code: str, message: str, remedy: str, colour: Colour) -> None:
-    emit(f"\n  {paint(f'{layer}/{code}', colour)}  {clean(message)}")
-    if remedy:
-        emit(f"  → {clean(remedy)}")

@@ -1,9 +1,9 @@
-"""One probe from the command line: what is asked, what came of it, and both as the one JSON object of `--json`."""
+"""One probe from the command line: what is asked, and what came of it."""
 
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import BaseModel
@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from lifesign.clock import SystemClock
 from lifesign.core.condition import Condition, compile_condition
 from lifesign.core.errors import InvalidError
-from lifesign.core.model import Check, Failure, Finding, Observation, Outcome
+from lifesign.core.model import Check, Finding, Observation, Outcome
 from lifesign.core.verdict import assess
 from lifesign.net import Net
 from lifesign.probes.once import observe
@@ -71,27 +71,6 @@ async def ask(question: Question) -> Finished:
     duration_ms = (time.perf_counter() - began) * 1000
     outcome = assess(observation, question.conditions)
     return Finished(observation, outcome, started_at, duration_ms)
-
-
-def as_object(question: Question, finished: Finished) -> dict[str, object]:
-    """The result as the one JSON object that programs read."""
-    outcome, observation = finished.outcome, finished.observation
-    return {
-        "target": question.target,
-        "kind": question.kind.name,
-        "state": outcome.state.value,
-        "failure": None if outcome.failure is None else _failure(outcome.failure),
-        "findings": [asdict(finding) for finding in findings_of(finished)],
-        "phases_ms": {name: round(ms, 3) for name, ms in observation.phases_ms.items()},
-        "facts": dict(observation.facts),
-        "started_at": finished.started_at.isoformat(),
-        "duration_ms": round(finished.duration_ms, 3),
-    }
-
-
-def _failure(failure: Failure) -> dict[str, str]:
-    named = asdict(failure)
-    return {name: named[name] for name in ("layer", "code", "reason", "message", "remedy")}
 
 
 def findings_of(finished: Finished) -> list[Finding]:
