@@ -10,6 +10,7 @@ else one measures its laziness. A third client never says goodbye, so that one s
 
 import argparse
 import asyncio
+import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
@@ -151,6 +152,8 @@ def main() -> int:
     parser.add_argument("--visits", type=int, default=1000)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     asked = parser.parse_args()
+    # Being told to end ends the servers too: they have process groups of their own.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     figures = list(leftovers(tuple(asked.names), asked.visits))
     text = document(figures) if asked.json else f"{machine()}\n\n{table(figures)}"
     sys.stdout.write(f"{text}\n")

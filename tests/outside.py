@@ -61,6 +61,7 @@ PARTS = {
     "node-22": foreign(FOREIGN_PYTHON / "node"),
     "mcp-git": foreign(MODERN_PYTHON / "mcp-server-git"),
     "mcp-time": foreign(MODERN_PYTHON / "mcp-server-time"),
+    "mcp-time-before": foreign(FOREIGN_PYTHON / "mcp-server-time"),
 }
 
 

@@ -17,7 +17,7 @@ from e2e.processes import Child, clean_environment, free_port
 PROGRAMS = Path(__file__).with_name("programs")
 NEEDS = (
     "node", "mcp-everything", "mcp-filesystem", "mcp-memory", "supergateway", "fastmcp", "mcp-proxy",
-    "mcp-git", "mcp-time",
+    "mcp-git", "mcp-time", "mcp-time-before",
 )  # fmt: skip
 
 Command = list[str | Path]
@@ -203,6 +203,20 @@ FAMILIES = {
         (
             Program("proxy time", _proxy(_time, "--stateless"), (Door(),)),
             Program("time stdio", lambda _port, directory: _time(directory), stdio(NEW)),
+        ),
+    ),
+    "time before": Family(
+        "mcp-time",
+        2,
+        (
+            Program(
+                "older time stdio",
+                lambda _port, _directory: [
+                    outside.path_of("mcp-time-before"),
+                    "--local-timezone=UTC",
+                ],
+                stdio(),
+            ),
         ),
     ),
     "git": Family("mcp-git", 12, (Program("git stdio", _git, stdio(NEW)),)),
