@@ -77,9 +77,17 @@ class PromptCheck(PeriodicCheck):
 class CompletionCheck(PeriodicCheck):
     """Asks for one completion and looks at how long it takes."""
 
-    prompt: str = Field(default="", max_length=200, title="Prompt", description="Of this prompt …")
+    prompt: str = Field(
+        default="",
+        max_length=200,
+        title="Prompt",
+        description="The prompt whose argument is completed.",
+    )
     resource: str = Field(
-        default="", max_length=2000, title="Template", description="… or of this resource template."
+        default="",
+        max_length=2000,
+        title="Template",
+        description="The resource template whose argument is completed.",
     )
     argument: str = Field(
         min_length=1, max_length=200, title="Argument", description="The argument to complete."
