@@ -18,6 +18,7 @@ _LEAST_WIDTH = 40
 _MOST_CHARS = 60
 _MOST_CHANGES = 30
 _MOST_LAST_WORDS = 12
+_FEW_LAST_WORDS = 4
 _RUNG_COLOURS: Mapping[str, Colour] = MappingProxyType(
     {"ok": "green", "failed": "red", "skipped": "dim"}
 )
@@ -39,6 +40,7 @@ def draw(report: Report) -> None:
         if failure is not None:
             emit()
             _wrap(f"  {paint(clean(entry.name, 100), 'bold')}  ", failure.message, "  ")
+            _draw_last_words(entry, most=_FEW_LAST_WORDS)
             _advise(failure.remedy)
 
 
@@ -74,8 +76,7 @@ def _draw_troubles(entry: Entry) -> None:
     if failure is not None and failure.layer != "condition":
         colour: Colour = "yellow" if entry.state is State.DEGRADED else "red"
         _draw_reason(failure.layer, failure.code, failure.message, failure.remedy, colour)
-        if entry.question is not None and entry.question.kind.name == "mcp-stdio":
-            _draw_last_words(failure.evidence)
+        _draw_last_words(entry, most=_MOST_LAST_WORDS)
     for found in entry.other_findings:
         if found.layer != "condition":
             colour = _LEVEL_COLOURS[found.level]
@@ -89,9 +90,11 @@ def _draw_rungs(rungs: list[Rung]) -> None:
         emit(f"  {paint(shape, colour)}{paint(rest, 'dim') if rung.state == 'skipped' else rest}")
 
 
-def _draw_last_words(evidence: str) -> None:
+def _draw_last_words(entry: Entry, *, most: int) -> None:
     """What a program said instead of an answer: nobody else shows it to whoever started it here."""
-    for line in evidence.splitlines()[-_MOST_LAST_WORDS:]:
+    if entry.failure is None or entry.question is None or not entry.question.kind.lane:
+        return
+    for line in entry.failure.evidence.splitlines()[-most:]:
         emit(f"    {paint(clean(line, 200), 'dim')}")
 
 

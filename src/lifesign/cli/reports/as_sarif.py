@@ -115,7 +115,7 @@ def _rule(told: _Told) -> dict[str, object]:
     known = CODES.get((layer, code))
     words = code.replace("_", " ")
     remedy = clean((known.remedy if known else told.remedy) or "See the message.")
-    meaning = f"{known.meaning[:1].upper()}{known.meaning[1:]}." if known else f"{layer}: {words}."
+    meaning = f"This is told when {known.meaning}." if known else f"{layer}: {words}."
     return {
         "id": told.rule,
         "name": "".join(part.capitalize() for part in f"{layer}_{code}".split("_")),

@@ -11,7 +11,7 @@ from lifesign.cli.manifest_text import class_of
 from lifesign.cli.output import clean
 from lifesign.cli.probe_facts import canaries_of
 from lifesign.cli.reports.rungs import rungs_of
-from lifesign.cli.reports.values import Blame, Entry
+from lifesign.cli.reports.values import Blame, Entry, is_amiss
 from lifesign.core.ladder import Rung
 from lifesign.core.model import Check, Failure, Finding, Level, State
 
@@ -115,7 +115,7 @@ def _is_degraded(entry: Entry, fail_on: frozenset[Blame]) -> bool:
 def _finding(found: Finding, fail_on: frozenset[Blame]) -> Case:
     code, message = f"{found.layer}/{found.code}", clean(found.message)
     text = _told(found.message, found.remedy)
-    result = _result(found.level, fail_on)
+    result = _result(found.level, fail_on) if is_amiss(found) else "passed"
     return Case("findings", f"{code}: {message}", result, 0.0, code, message, text)
 
 

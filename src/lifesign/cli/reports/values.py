@@ -81,6 +81,11 @@ class Report:
         return not any(blames(entry, self.fail_on) for entry in self.entries)
 
 
+def is_amiss(found: Finding) -> bool:
+    """Whether a finding is one; that a server properly asks for sign-in is only told."""
+    return (found.layer, found.code) != ("auth", "required")
+
+
 def blames(entry: Entry, fail_on: frozenset[Blame]) -> list[Blame]:
     """For what an entry makes the command fail; a skipped one never does."""
     if entry.finished is None:
@@ -91,7 +96,7 @@ def blames(entry: Entry, fail_on: frozenset[Blame]) -> list[Blame]:
         Blame.DEGRADED: state is State.DEGRADED,
         # What could not be looked at cannot be called the same.
         Blame.DRIFT: compared is not None and bool(compared.counted or compared.unread),
-        Blame.FINDING: bool(findings_of(entry.finished)),
+        Blame.FINDING: any(is_amiss(found) for found in findings_of(entry.finished)),
     }
     return [blame for blame in Blame if happened[blame] and blame in fail_on]
 
