@@ -128,6 +128,7 @@ CODES: Mapping[tuple[str, str], Code] = MappingProxyType(
         remote_ref=(P, "a schema points to another address with $ref", "Put the schema in place; clients must not fetch it."),
         duplicate_names=(P, "two tools have one name", "Give every tool its own name; clients can only call one of them."),
         name_invalid=(P, "a tool's name has characters or a length that clients refuse", "Use 1 to 128 letters, digits, _, - and . (MCP 2025-11-25, tool names)."),
+        header_annotation_invalid=(P, "an x-mcp-header annotation of a tool breaks its rules", "Annotate plain arguments (string, integer, boolean) with a header name of their own; clients must leave the tool out otherwise."),
         capability_unanswered=(P, "a declared capability is not answered", "Declare only what is served."),
     )
     | _table(

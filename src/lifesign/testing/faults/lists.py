@@ -64,6 +64,10 @@ LISTS: tuple[Fault, ...] = (
     fault("shape/duplicate_names", "has two tools of one name.", **_one(name="echo")),
     fault("shape/name_invalid", "has a tool with a blank in its name.", **_one(name="odd tool")),
     fault(
+        "shape/header_annotation_invalid", "has a tool whose x-mcp-header annotation is no header name.",
+        **_one(inputSchema={"type": "object", "properties": {"text": {"type": "string", "x-mcp-header": "not a name"}}}),
+    ),
+    fault(
         "shape/capability_unanswered", "declares prompts and does not know prompts/list.",
         prompts_list=error(-32601, "Method not found: prompts/list"),
     ),

@@ -15,6 +15,7 @@ import msgspec
 
 from lifesign.core.model import Finding, Level
 from lifesign.probes.mcp.client.greeting import UNREADABLE, opened
+from lifesign.probes.mcp.client.mirrors import ANNOTATION, read_mirrors
 from lifesign.probes.mcp.client.wire import Fault
 from lifesign.probes.mcp.sheet import found
 
@@ -105,6 +106,7 @@ _WORDS: Mapping[str, str] = {
     "schema_invalid": "The `inputSchema` or description of {n} of {all} tools is not sound: {named} ({what}).",
     "output_schema_invalid": "The `outputSchema` of {n} of {all} tools is not valid: {named} ({what}).",
     "remote_ref": "The schemas of {n} of {all} tools point to other addresses, which no client may fetch: {named} ({what}).",
+    "header_annotation_invalid": "Clients leave {n} of {all} tools out: {named} ({what}).",
     "name_invalid": "The names of {n} of {all} tools are refused by some clients: {named}.",
 }
 _LEVELS = {"name_invalid": Level.INFO}
@@ -132,12 +134,22 @@ def _flaws_of(tool: Tool, checked: dict[bytes, str]) -> Iterator[tuple[str, str]
         yield "schema_invalid", "the description is no text"
     elif what := _schema_flaw(tool.get("inputSchema"), checked, must_be_object=True):
         yield "schema_invalid", what
+    elif isinstance(fault := _mirror_fault(tool["inputSchema"]), Fault):
+        yield "header_annotation_invalid", fault.what
     output = tool.get("outputSchema")
     if output is not None and (what := _schema_flaw(output, checked)):
         yield "output_schema_invalid", what
     remote = next(_remote_refs([tool.get("inputSchema"), output]), None)
     if remote is not None:
         yield "remote_ref", remote[:100]
+
+
+def _mirror_fault(schema: Tool) -> Fault | None:
+    """Whether an annotation for headers breaks its rules. Nearly no schema has one, and its text shows that at once."""
+    if ANNOTATION.encode() not in msgspec.json.encode(schema):
+        return None
+    found = read_mirrors(schema)
+    return found if isinstance(found, Fault) else None
 
 
 def _schema_flaw(schema: object, checked: dict[bytes, str], *, must_be_object: bool = False) -> str:
