@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lifesign.core.model import Reason
 from lifesign.net import NetError
-from lifesign.net.fence import _NEVER, _NOT_GLOBAL, Fence, FenceError
+from lifesign.net.fence import _NEVER, _NOT_GLOBAL, NEARBY, Fence, FenceError
 
 OPEN = Fence()
 PUBLIC = Fence(public=True)
@@ -139,3 +139,17 @@ def test_no_mode_looks_up_the_metadata_service() -> None:
 def test_a_wrong_entry_is_told() -> None:
     with pytest.raises(FenceError, match="10\\.0\\.0\\.0/99"):
         Fence(allow=["10.0.0.0/99"])
+
+
+@pytest.mark.parametrize(
+    ("address", "is_near"),
+    [
+        ("127.0.0.1", True), ("::1", True), ("10.1.2.3", True), ("172.31.0.1", True), ("192.168.1.1", True),
+        ("fd12::1", True), ("::ffff:10.0.0.1", True), ("172.32.0.1", False), ("93.184.215.14", False),
+        ("2606:2800:220:1::1", False), ("100.64.0.1", False), ("::ffff:93.184.215.14", False),
+        ("64:ff9b::a00:1", False), ("2002:a00:1::", False), ("169.254.169.254", False), ("fe80::1", False),
+        ("fd00:ec2::254", False), ("0.0.0.0", False),
+    ],
+)  # fmt: skip
+def test_nearby_alone_is_loopback_and_private(address, is_near):
+    assert (Fence(only=NEARBY).why_denied(address) is None) is is_near

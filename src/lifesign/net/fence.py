@@ -67,6 +67,9 @@ _METADATA_NAMES = frozenset({"metadata.google.internal", "metadata.goog", "insta
 _LOCAL_ENDINGS = (".internal", ".local", ".localhost", ".localdomain", ".home.arpa", ".lan")
 _REMEMBERED = 8192
 
+NEARBY = ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+"""Loopback, and the private networks of RFC 1918 and RFC 4193: what somebody has at home or at work."""
+
 
 def embedded_v4(address: IPv6Address) -> Iterator[IPv4Address]:
     """Every IPv4 address that some transition mechanism would read out of an IPv6 address."""
@@ -100,13 +103,19 @@ class Fence:
 
     Self-hosted: all but metadata, link-local, multicast and reserved ranges, because people watch their own
     machines. Public: global addresses only. `allow` opens single networks in either mode, `deny` closes them
-    and wins.
+    and wins. `only` closes everything but its networks, of which what is denied stays denied.
     """
 
     def __init__(
-        self, *, public: bool = False, allow: Iterable[str] = (), deny: Iterable[str] = ()
+        self,
+        *,
+        public: bool = False,
+        allow: Iterable[str] = (),
+        deny: Iterable[str] = (),
+        only: Iterable[str] = (),
     ) -> None:
         self.is_public = public
+        self._only = tuple(_network(text) for text in only)
         self._allow = tuple(_network(text) for text in allow)
         self._deny = tuple((_network(text), "on the deny list") for text in deny)
         tables = _NEVER + _NOT_GLOBAL if public else _NEVER
@@ -166,6 +175,8 @@ class Fence:
             address = address.ipv4_mapped
         if why := _first(address, self._deny):
             return why
+        if self._only and not any(address in network for network in self._only):
+            return "outside the networks that this is meant for"
         if any(address in network for network in self._allow):
             return None
         why = _first(address, self._ranges)
