@@ -7,6 +7,7 @@ from house.tree import ROOT
 GENERATED = {
     "docs/configuration.md": "lifesign.config.reference",
     "docs/kinds.md": "lifesign.service.reference",
+    "docs/mcp-servers.md": "lifesign.probes.mcp.reference",
     "docs/testing.md": "lifesign.testing.reference",
 }
 
