@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, Lazy] = MappingProxyType(
             "Look at one thing once, layer by layer.",
             takes_command=True,
         ),
+        "load": Lazy("lifesign.cli.load:load", "Load an MCP server of your own, and measure it."),
         "monitor": Lazy(
             "lifesign.cli.monitor:app", "Add, list, show, remove, pause, run monitors."
         ),
