@@ -54,9 +54,27 @@ class TcpSettings(BaseModel):
     port: int = Field(description="1 to 65535.")
 
 
+class Canary(BaseModel):
+    """A call of a tool with a known answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(description="Its name.")
+    every: timedelta = Field(default=timedelta(minutes=5), description="How often.")
+    expect: list[str] = Field(default_factory=list, description="What must be true.")
+    headers: dict[str, SecretStr] = Field(default_factory=dict, description="Headers.")
+
+
 class McpSettings(BaseModel):
     """Speaks the Model Context Protocol to a server: handshake, then its list of tools."""
 
+    model_config = ConfigDict(extra="forbid")
+
+    era: Literal["auto", "modern"] = Field(default="auto", description="Which era.")
+    canaries: list[Canary] = Field(
+        default=[], description="Calls.", examples=[[{"name": "search", "expect": ["text == x"]}]]
+    )
+    auth: BasicAuth | None = Field(default=None, description="Basic authentication.")
     url: str = Field(description="The endpoint.")
     token: SecretStr | None = Field(default=None, description="A bearer token.")
 
@@ -76,6 +94,12 @@ class WebhookSettings(BaseModel):
 
 class NoFacts(BaseModel):
     """Nothing."""
+
+
+class McpFacts(BaseModel):
+    """The facts of a kind that publishes a surface."""
+
+    surface: NoFacts
 
 
 async def _run(_settings: BaseModel, _ctx: object) -> Observation:
@@ -99,9 +123,10 @@ def _kind(
     ladder: tuple[str, ...],
     passive: bool = False,
     guess: object = lambda _text: None,
+    facts: type[BaseModel] = NoFacts,
 ) -> Kind:
     return Kind(
-        name=name, title=title, settings=settings, facts=NoFacts, run=_run,
+        name=name, title=title, settings=settings, facts=facts, run=_run,
         implied=lambda _settings: (), target=str, ladder=ladder, passive=passive,
         policy=Policy(), interval_s=60.0, guess=guess,  # type: ignore[arg-type]
     )  # fmt: skip
@@ -113,7 +138,7 @@ def fake_kinds() -> Kinds:
         {
             "http": _kind("http", "Web address", HttpSettings, ladder=("dns", "tcp", "tls", "send", "first_byte", "transfer"), guess=http_guess),
             "tcp": _kind("tcp", "TCP port", TcpSettings, ladder=("dns", "tcp"), guess=tcp_guess),
-            "mcp": _kind("mcp", "MCP server", McpSettings, ladder=("dns", "tcp", "tls", "http", "initialize", "initialized", "tools_list", "tools_call")),
+            "mcp": _kind("mcp", "MCP server", McpSettings, ladder=("dns", "tcp", "tls", "http", "initialize", "initialized", "tools_list", "tools_call"), facts=McpFacts),
             "heartbeat": _kind("heartbeat", "Heartbeat", HeartbeatSettings, ladder=(), passive=True),
         }
     )  # fmt: skip

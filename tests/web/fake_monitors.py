@@ -13,7 +13,15 @@ from lifesign.core.model import (
 )
 from lifesign.core.paging import Page
 from lifesign.core.scope import Scope
-from lifesign.service.views import DayView, HistoryView, MonitorView, RunView, SeriesPoint
+from lifesign.service.views import (
+    DayView,
+    HistoryView,
+    LatencyView,
+    MonitorView,
+    PercentilesView,
+    RunView,
+    SeriesPoint,
+)
 from lifesign.store.values import MonitorQuery
 from web.fake_kinds import NOW
 from web.scene import monitor, monitors_of_the_scene
@@ -68,6 +76,15 @@ class FakeMonitors:
         return HistoryView(
             monitor_id=one.id, since=since, until=until, uptime=one.uptime_24h, down_s=360.0,
             p50_ms=known and 96.0, p95_ms=known and 143.0, p99_ms=known and 201.4, points=series, days=bars,
+            phases=_percentiles(one.last_run.phases_ms if one.last_run else {}),
+        )  # fmt: skip
+
+    async def latency(self, scope: Scope, id: str) -> LatencyView:
+        one = await self.get(scope, id)
+        usual = None if one.last_run is None else 120.0
+        return LatencyView(
+            monitor_id=one.id, windows=(), baseline_p95_ms=usual, baseline_runs=9800,
+            baseline_days=7, limit_ms=usual and 3 * usual,
         )  # fmt: skip
 
     async def runs(
@@ -140,6 +157,13 @@ class FakeMonitors:
         return changed
 
 
+def _percentiles(means: Mapping[str, float]) -> dict[str, PercentilesView]:
+    return {
+        name: PercentilesView(count=15, p50_ms=mean, p95_ms=mean * 1.5, p99_ms=mean * 2)
+        for name, mean in means.items()
+    }
+
+
 def _point(
     at: datetime, rng: random.Random, one: MonitorView, *, last: bool, empty: bool
 ) -> SeriesPoint:
@@ -158,7 +182,7 @@ def _point(
     return SeriesPoint(
         at=at, count=0 if gap else 15, up=0 if gap else 15 - down, degraded=0, down=down, unknown=0,
         p50_ms=None if gap else total, p95_ms=None if gap else total * 1.3,
-        p99_ms=None if gap else total * 1.7, phases_ms=phases,
+        p99_ms=None if gap else total * 1.7, phases_ms=phases, phases=_percentiles(phases),
     )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ from web.fake_kinds import (
     tcp_guess,
 )
 from web.fake_monitors import FakeMonitors
+from web.fake_surfaces import FakeSurfaces
 from web.scene import (
     HTTP_PHASES,
     alerts_of_the_scene,
@@ -293,6 +294,7 @@ class FakeServices:
     people: FakePeople = field(default_factory=FakePeople)
     live: FakeLive = field(default_factory=FakeLive)
     trials: FakeTrials = field(default_factory=FakeTrials)
+    surfaces: FakeSurfaces = field(default_factory=FakeSurfaces)
     status: FakeStatus = field(init=False)
 
     def __post_init__(self) -> None:

@@ -88,6 +88,22 @@ def run(
     return replace(base, **more)  # type: ignore[arg-type]
 
 
+SERVER_FACTS = {
+    "era": "legacy", "transport": "http", "framing": "sse", "protocol_version": "2025-11-25",
+    "server.name": "github", "server.version": NASTY, "auth.state": "healthy", "session": True,
+    "capabilities": ["prompts", "tools"], "tools.count": 3, "surface.digest": "v1:" + "0a" * 32,
+    "credential.expires_at": (NOW + timedelta(hours=7)).isoformat(), "credential.source": "jwt",
+    "canary.search.state": "down", "canary.search.duration_ms": 812.5,
+    "canary.search.checked_at": (NOW - timedelta(minutes=2)).isoformat(),
+    "health.backend.state": "degraded", "health.backend.status": 200, "health.backend.said": "degraded",
+    "health.backend.components.database": "up", "health.backend.components.queue": "down",
+    "resources.state": "up", "resources.uri": "lifesign://status", "resources.age_s": 41.0,
+    "stream.state": "up", "stream.first_progress_ms": 51.2,
+}  # fmt: skip
+"""What a run of an MCP server saw."""
+WALLED_FACTS = {"http.status": 401, "auth.state": "required", "auth.s256": True}
+
+
 def monitors_of_the_scene() -> list[MonitorView]:
     down = run(
         State.DOWN, phases=MCP_PHASES, failure=REFUSED, checks=(),
@@ -108,8 +124,8 @@ def monitors_of_the_scene() -> list[MonitorView]:
         monitor("api", group="Production", tags=("prod", "edge"), uptime_24h=0.999987),
         monitor("nightly-backup", kind="heartbeat", target="every 1d, grace 1h", group="Production", ping_url="https://watch.example.com/ping/6a1f0c8e-2b7d-4f3a-9d59-0c9f4c2b7a11", uptime_24h=1.0, p95_ms_24h=None, last_run=None),
         monitor("postgres", kind="tcp", target="db.example.com:5432", group="Production", p95_ms_24h=2.1, uptime_24h=1.0, suspect=True),
-        monitor("github", kind="mcp", target="https://api.githubcopilot.com/mcp/", group="Third-party MCP servers", p95_ms_24h=311.0),
-        monitor("stripe", kind="mcp", target="https://mcp.stripe.com", group="Third-party MCP servers", p95_ms_24h=265.0, flapping=True),
+        monitor("github", kind="mcp", target="https://api.githubcopilot.com/mcp/", group="Third-party MCP servers", p95_ms_24h=311.0, last_run=run(State.UP, phases=MCP_PHASES | {"tools_list": 9.0}, facts=SERVER_FACTS, checks=())),
+        monitor("stripe", kind="mcp", target="https://mcp.stripe.com", group="Third-party MCP servers", p95_ms_24h=265.0, flapping=True, last_run=run(State.UP, phases={"dns": 1.0, "tcp": 2.0, "http": 3.0}, facts=WALLED_FACTS, checks=())),
         monitor("staging", State.PAUSED, uptime_24h=None, p95_ms_24h=None),
         monitor("new-one", State.UNKNOWN, since=None, last_run=None, uptime_24h=None, p95_ms_24h=None),
         monitor("nasty", name=NASTY, tags=("a<b",), group="", target=NASTY, description=NASTY, last_run=run(State.UP, phases=HTTP_PHASES, facts={"title": NASTY}, checks=(Check(NASTY, True, NASTY),))),
@@ -131,6 +147,9 @@ def alerts_of_the_scene() -> list[AlertView]:
     return [
         alert(1, all_["billing-tools"]),
         alert(2, all_["search-api"], state=AlertState.ACKNOWLEDGED, acknowledged_by="grace@example.com", acknowledged_at=NOW - timedelta(minutes=30)),
+        alert(5, all_["billing-tools"], key="drift/id-billing-tools", severity=Severity.HIGH, title="billing-tools: published surface changed", failure=Failure("drift", "tool_removed", "Tool ‘wait’ was removed.", Reason.SCHEMA_DRIFT, "Compare the two surfaces."), state=AlertState.ACKNOWLEDGED, acknowledged_by="ada@example.com", acknowledged_at=NOW),
+        alert(6, all_["github"], key="credential/id-github", severity=Severity.MEDIUM, title="github: credential expires", failure=Failure("credential", "expiring", "The credential expires in 7 h.", Reason.CREDENTIAL_EXPIRED, "Give it a new one."), state=AlertState.ACKNOWLEDGED, acknowledged_by="ada@example.com", acknowledged_at=NOW),
+        alert(7, all_["stripe"], key="latency/id-stripe", severity=Severity.MEDIUM, title="stripe: slower than usual", failure=Failure("latency", "slow", "The p95 is 3.4 times the usual one.", Reason.LATENCY_DEGRADED, "Look at `http`."), state=AlertState.ACKNOWLEDGED, acknowledged_by="ada@example.com", acknowledged_at=NOW),
         alert(3, all_["api"], state=AlertState.RESOLVED, opened_at=past, resolved_at=past + timedelta(minutes=4, seconds=12), failure=Failure("tcp", "refused", "Connecting to api.example.com:443 was refused.", Reason.CONNECTION_REFUSED, "See whether the server runs.")),
         alert(4, all_["nasty"], state=AlertState.RESOLVED, opened_at=past, resolved_at=past + timedelta(hours=2), failure=Failure("http", "status_500", NASTY, Reason.PROTOCOL_ERROR, NASTY, NASTY)),
     ]  # fmt: skip

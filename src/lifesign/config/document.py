@@ -94,6 +94,14 @@ def _read(text: str, reading: _Reading) -> tuple[Any, Origins]:
 class _Writer(yaml.SafeDumper):
     """Writes texts so that they stay texts: YAML 1.1, which the library speaks, takes other words for numbers than 1.2."""
 
+    def serialize(self, node: yaml.Node) -> None:
+        """The outermost list and its items stand on lines of their own; only what is small within them does not."""
+        inner = node.value if isinstance(node, yaml.SequenceNode) else ()
+        for each in (node, *inner):
+            if isinstance(each, yaml.CollectionNode):
+                each.flow_style = not each.value
+        super().serialize(node)
+
     def ignore_aliases(self, data: Any) -> bool:
         """Equal parts are written out: anchors are for people who know YAML well."""
         del data

@@ -1,6 +1,8 @@
 """Makes the message of an outbox row out of the alert, its monitor and the newest run."""
 
 from collections.abc import Mapping
+from datetime import timedelta
+from types import MappingProxyType
 
 from lifesign.channels.registry import Message
 from lifesign.core import wording
@@ -11,6 +13,14 @@ from lifesign.core.model import Monitor, Observation
 from lifesign.core.scope import Scope, system_scope
 from lifesign.probes.registry import Kind
 from lifesign.store import Store
+
+_PAGES: Mapping[str, str] = MappingProxyType(
+    {"drift": "/surface/diff", "divergence": "/surface", "latency": "?window=7d&by=p95"}
+)
+"""Where under a monitor's page the evidence of a concern stands."""
+
+_ROUNDED_BY = timedelta(milliseconds=1)
+"""Stored runs begin on whole milliseconds; the alert that one of them opened began at its exact instant."""
 
 
 class Composer:
@@ -31,7 +41,8 @@ class Composer:
             return None
         kind = self._kinds[monitor.kind]
         target = kind.target(kind.settings.model_validate(monitor.settings))
-        link = f"{self._base_url}/monitors/{monitor.slug}"
+        page = _PAGES.get(wording.topic_of(alert), "")
+        link = f"{self._base_url}/monitors/{monitor.slug}{page}"
         drawn = await self._ladder(scope, monitor, alert)
         return Message(
             id=delivery.id,
@@ -55,10 +66,9 @@ class Composer:
         if kind.passive or wording.topic_of(alert) != wording.MONITOR:
             # A concern is told beside the layers: all of them may hold.
             return ""
-        since = alert.opened_at
-        newest = await self._store.observations.runs(scope, monitor.id, since=since, limit=1)
-        if not newest.items:
+        newest = await self._store.observations.last_runs(scope, [monitor.id])
+        run = newest.get(monitor.id)
+        if run is None or run.started_at + _ROUNDED_BY < alert.opened_at:
             return ""
-        run = newest.items[0]
         seen = Observation(facts=run.facts, phases_ms=run.phases_ms, failure=run.failure)
         return as_text(ladder(kind.ladder, seen, alert.failure))

@@ -9,7 +9,16 @@ from lifesign.core.errors import NotFoundError
 from lifesign.core.scope import Scope
 from lifesign.probes.registry import Kinds
 from lifesign.service.services import Services
-from lifesign.web import adding, alerts, channels, entrance, monitor, overview, settings
+from lifesign.web import (
+    adding,
+    alerts,
+    channels,
+    entrance,
+    monitor,
+    overview,
+    settings,
+    surfaces,
+)
 from lifesign.web.assets import load_assets
 from lifesign.web.gate import page
 from lifesign.web.render import Renderer
@@ -42,7 +51,7 @@ def build_pages(
         events_url=events_url,
         config_file=config_file,
     )
-    modules = (overview, adding, monitor, alerts, channels, settings, entrance)
+    modules = (overview, adding, monitor, surfaces, alerts, channels, settings, entrance)
     made = [route for module in modules for route in module.routes(site)]
     return [assets.route(), *made, page(site, "/{path:path}", _lost)]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from lifesign.service.views import DayView
+from lifesign.service.views import DayView, HistoryView
 from lifesign.web.phrases import percent, seconds
 
 HEIGHT = 40.0
@@ -73,6 +73,17 @@ def describe(day: DayView) -> str:
     )
     parts += [f"{seconds(length)} {word}" for word, length in spans if round(length) > 0]
     return ", ".join(parts)
+
+
+def long_words(history: HistoryView) -> str:
+    """Ninety days in words: the share that was up, and the exact time that was not."""
+    up = sum(day.up_s + day.degraded_s for day in history.days)
+    down = sum(day.down_s for day in history.days)
+    unknown = sum(day.unknown_s for day in history.days)
+    if up + down <= 0:
+        return "not watched yet"
+    words = [f"{percent(up / (up + down))} up", f"{seconds(down)} down" if down else "no downtime"]
+    return " · ".join(words + ([f"{seconds(unknown)} unknown"] if unknown else []))
 
 
 def _pieces(day: DayView) -> tuple[Piece, ...]:

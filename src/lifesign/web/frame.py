@@ -18,6 +18,12 @@ NOTICES = {
     "checking": "A check is under way; the result appears here by itself.",
     "acknowledged": "Acknowledged. Others see that you have it.",
     "revoked": "Revoked. Whoever still uses it is refused from now on.",
+    "accepted": "Accepted. What is published now is the baseline.",
+    "accepted-pinned": "Accepted and pinned. Only people and announced releases move the baseline from now on.",
+    "pinned": "Pinned. Only people and announced releases move the baseline from now on.",
+    "unpinned": "Unpinned. Changes that stay are accepted by themselves again, as the policy says.",
+    "announced": "Announced. What changes within the release is accepted in silence.",
+    "cancelled": "Taken back. What the release accepted stays accepted.",
     "look": "Kept in this browser.",
 }
 

@@ -46,7 +46,18 @@ def rungs(
     """The rungs of one run; a layer that was passed by (TLS of a plain connection) is left out."""
     seen = Observation(facts=facts, phases_ms=phases_ms)
     drawn = core.ladder(order, seen, failure)
-    return tuple(_drawn(rung) for rung in drawn if _was_needed(rung, has_times=bool(phases_ms)))
+    climbed = tuple(_drawn(rung) for rung in drawn if _was_needed(rung, has_times=bool(phases_ms)))
+    is_walled = failure is None and facts.get("auth.state") == "required"
+    return climbed + (_behind_sign_in(order, phases_ms) if is_walled else ())
+
+
+def _behind_sign_in(order: Sequence[str], phases_ms: Mapping[str, float]) -> tuple[Rung, ...]:
+    """What lies behind a proper demand to sign in: not reached, and nothing is wrong."""
+    last = max((at for at, name in enumerate(order) if name in phases_ms), default=-1)
+    behind = [core.title_of(name) for name in order[last + 1 :]]
+    return tuple(
+        Rung(name, "skip", "" if at else "behind sign-in") for at, name in enumerate(behind)
+    )
 
 
 def unclimbed(order: Sequence[str]) -> tuple[Rung, ...]:

@@ -115,9 +115,9 @@ def grouped(monitors: Sequence[MonitorView]) -> tuple[Group, ...]:
 
 
 def alert_rungs(site: Site, alert: AlertView) -> tuple[Rung, ...]:
-    """The ladder of an alert: which layer broke, without times."""
+    """The ladder of an alert: which layer broke, without times; none for a concern, beside which all may hold."""
     kind = site.kinds.get(alert.monitor_kind)
-    if kind is None or alert.failure is None:
+    if kind is None or alert.failure is None or phrases.concern_word(alert):
         return ()
     return rungs(kind.ladder, {}, failure=alert.failure)
 

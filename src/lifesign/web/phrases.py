@@ -30,6 +30,14 @@ _EVENT_WORDS = {
     "monitor.added": "was added",
     "monitor.changed": "was changed",
     "monitor.removed": "was removed",
+    "monitor.drift": "publishes something else than before",
+    "monitor.drift_accepted": "has a new baseline",
+    "monitor.surface_unstable": "swings between versions of its surface",
+    "monitor.surface_stable": "publishes one surface again",
+    "monitor.baseline_pinned": "has a pinned baseline",
+    "monitor.baseline_unpinned": "has a baseline that time may move again",
+    "release.announced": "was announced",
+    "release.cancelled": "was taken back",
     "alert.fired": "raised an alert",
     "alert.escalated": "got worse",
     "alert.acknowledged": "was acknowledged",
@@ -156,6 +164,30 @@ def subline(alerts: tuple[AlertView, ...], *, now: datetime) -> str:
     return f"{since}, {length}. Taken by {', '.join(names) or 'somebody'}."
 
 
+def topic_of(alert: AlertView) -> str:
+    """What an alert is about: `monitor` for the monitor itself, else a concern beside its state."""
+    return alert.key.partition("/")[0]
+
+
+def concern_word(alert: AlertView) -> str:
+    """The concern of an alert in a word or two; empty for the monitor's own alert."""
+    topic = topic_of(alert)
+    return (
+        ""
+        if topic in CONCERN_NONE
+        else CONCERN_WORD.get(topic, topic.replace("_", " ").capitalize())
+    )
+
+
+CONCERN_NONE = frozenset({"monitor"})
+CONCERN_WORD = {
+    "drift": "Drift",
+    "divergence": "Regions disagree",
+    "latency": "Slower than usual",
+    "credential": "Credential",
+}
+
+
 def told(event: Event) -> tuple[str, str, State | None]:
     """A line of the feed: whom it is about, what happened, and the state that it shows."""
     data = event.data
@@ -171,16 +203,28 @@ def told(event: Event) -> tuple[str, str, State | None]:
             f"is {word}" + (f": {title_of(broken)}" if broken and not is_fine else ""),
             after,
         )
+    if event.type.startswith("release."):
+        note = _text(data, "note")
+        name = f"The release {note}" if note else "A release"
     if event.type.startswith("delivery."):
         name = _text(data, "channel") or "A channel"
     words = _EVENT_WORDS.get(event.type, event.type.replace(".", " "))
     by = _text(data, "by", "acknowledged_by", "actor")
-    if by and event.type in ("alert.acknowledged", "monitor.added", "monitor.changed"):
-        words += f" by {by}"
+    if by and event.type in _DONE_BY:
+        words += f", by {by}" if event.type.startswith("monitor.b") else f" by {by}"
     return name, words, _EVENT_STATE.get(event.type)
 
 
+_DONE_BY = frozenset(
+    {
+        "alert.acknowledged", "monitor.added", "monitor.changed", "monitor.baseline_pinned",
+        "monitor.baseline_unpinned", "release.announced", "release.cancelled",
+    }
+)  # fmt: skip
 _EVENT_STATE = {
+    "monitor.drift": State.DEGRADED,
+    "monitor.surface_unstable": State.DEGRADED,
+    "monitor.drift_accepted": State.UP,
     "alert.fired": State.DOWN,
     "alert.escalated": State.DOWN,
     "alert.resolved": State.UP,

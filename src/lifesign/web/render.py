@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse
 from lifesign.core.ladder import title_of
 from lifesign.core.model import Severity, State
 from lifesign.core.units import format_duration
-from lifesign.web import phrases
+from lifesign.web import chart, drift, phrases, servers
 from lifesign.web.assets import Assets
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -31,7 +31,11 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._environment.globals.update(
-            asset=assets.url, States=State, Severities=Severity, state_word=phrases.STATE_WORD
+            asset=assets.url,
+            States=State,
+            Severities=Severity,
+            state_word=phrases.STATE_WORD,
+            impacts=drift.IMPACTS,
         )
         self._environment.filters.update(_filters())
 
@@ -90,6 +94,7 @@ def _filters() -> dict[str, Callable[..., object]]:
         "lasting": phrases.lasting,
         "state_for": phrases.state_for,
         "note": phrases.note,
+        "concern": phrases.concern_word,
         "namesake": phrases.is_namesake,
         "bounded": bounded,
         "short": partial(bounded, limit=300),
@@ -98,6 +103,13 @@ def _filters() -> dict[str, Callable[..., object]]:
         "every": every,
         "iso": datetime.isoformat,
         "ticks": ticks,
+        "measured": chart.measured,
+        "revealed": drift.revealed,
+        "digest": drift.short_digest,
+        "counts": drift.count_words,
+        "settled": drift.settled_words,
+        "place": drift.place_words,
+        "expiry": servers.expiry_words,
         "lines": lambda text: text.count("\n") + 1,
         "lower_first": lower_first,
     }

@@ -3,27 +3,33 @@ const colour = (element) => getComputedStyle(element).backgroundColor;
 let plot = null;
 
 function readTable(table) {
-  const names = [...table.querySelectorAll("thead [data-phase]")].map((cell) => cell.textContent.replace(/ ms$/, ""));
+  const heads = [...table.querySelectorAll("thead th")];
+  const drawn = heads.flatMap((cell, place) => ("phase" in cell.dataset ? [place - 1] : []));
+  const names = drawn.map((place) => heads[place + 1].textContent.replace(/ (p\d\d )?ms$/, ""));
   const number = (cell) => (cell.textContent === "" ? null : Number(cell.textContent));
   const rows = [...table.tBodies[0].rows].map((row) => {
-    const [checks, failed, p50, p95, p99, ...phases] = [...row.querySelectorAll("td")].map(number);
+    const cells = [...row.querySelectorAll("td")].map(number);
+    const [checks, failed, p50, p95, p99] = cells;
+    const phases = drawn.map((place) => cells[place]);
     return { at: Number(row.dataset.at), label: row.cells[0].textContent, checks, failed, p50, p95, p99, phases };
   });
-  return { names, rows };
+  const { measure, usual } = table.dataset;
+  return { names, rows, measure, usual: usual ? Number(usual) : null };
 }
 
 // Bars are stacked by drawing the highest sum first; a bucket with failures is drawn in the down colour, and a gap stays a gap.
-function stack({ names, rows }) {
+function stack({ names, rows, measure }) {
   const sums = names.map(() => []);
   const failed = [];
-  const tops = rows.map((row) => (row.phases.some((value) => value) ? row.phases.reduce((sum, value) => sum + (value ?? 0), 0) : row.p50 ?? 0));
+  const isStacked = measure === "mean";
+  const tops = rows.map((row) => (isStacked && row.phases.some((value) => value) ? row.phases.reduce((sum, value) => sum + (value ?? 0), 0) : row.p50 ?? 0));
   const floor = Math.max(1, ...tops) * 0.08;
   rows.forEach((row, place) => {
     let sum = 0;
-    names.forEach((_, phase) => { sum += row.phases[phase] ?? 0; sums[phase].push(row.checks ? sum : null); });
+    names.forEach((_, phase) => { sum += row.phases[phase] ?? 0; sums[phase].push(!row.checks ? null : isStacked ? sum : row.phases[phase]); });
     failed.push(row.failed ? Math.max(tops[place], floor) : null);
   });
-  return { sums, failed, p95: rows.map((row) => (row.checks ? row.p95 : null)) };
+  return { sums, failed, whole: rows.map((row) => (row.checks ? row[isStacked ? "p95" : measure] : null)) };
 }
 
 const shown = (value) => (value === null || value === undefined ? "–" : value >= 1000 ? `${(value / 1000).toFixed(2)} s` : `${value >= 10 ? Math.round(value) : value.toFixed(1)} ms`);
@@ -42,10 +48,16 @@ function draw(section) {
   const [inkColour, ruleColour] = [colour(ink), colour(rule)];
   ink.remove(); rule.remove();
   const swatch = (selector) => colour(section.querySelector(`.legend ${selector}`));
-  const { sums, failed, p95 } = stack(data);
+  const { sums, failed, whole } = stack(data);
   const bars = window.uPlot.paths.bars({ size: [0.82, 40, 1], align: 1 });
-  const layers = sums.map((values, phase) => ({ values, colour: swatch(`.phase-${phase % 6}`) })).reverse();
+  const line = window.uPlot.paths.linear();
+  const isStacked = data.measure === "mean";
+  const layers = sums.map((values, phase) => ({ values, colour: swatch(`.phase-${phase}`) })).reverse();
   const bare = { points: { show: false }, width: 0, paths: bars };
+  // Percentiles of phases do not add up, so each is a line; a lone point between gaps is still a dot.
+  const lined = (stroke, more) => ({ stroke, width: 1.75, spanGaps: false, paths: line, points: { show: (_, __, ___, ____, gaps) => Boolean(gaps?.length), size: 4, fill: stroke }, ...more });
+  const usual = data.usual === null ? [] : [data.rows.map(() => data.usual)];
+  const usualLook = data.usual === null ? [] : [{ stroke: swatch(".usual"), width: 1.5, dash: [8, 5], points: { show: false }, paths: line }];
   const local = document.documentElement.dataset.times === "local";
   const readout = section.querySelector(".readout");
   const tell = (place) => {
@@ -67,9 +79,9 @@ function draw(section) {
     cursor: { y: false, points: { show: false }, drag: { setScale: false, x: false, y: false } },
     scales: { x: { range: (_, low, high) => [low, high + (high - low) / Math.max(1, data.rows.length - 1)] }, y: { range: (_, __, high) => [0, Math.max(1, high * 1.08)] } },
     axes: [{ ...axis, grid: { show: false }, size: 28, space: 64, values: (_, splits) => splits.map((at) => (isLong ? date : clock).format(at * 1000)) }, { ...axis, size: 52, values: (_, values) => values.map((value) => (value ? shown(value) : "0")) }],
-    series: [{}, ...layers.map((layer) => ({ ...bare, fill: layer.colour })), { ...bare, fill: swatch(".failed") }, { stroke: swatch(".p95"), width: 1.5, dash: [2, 3], points: { show: false }, spanGaps: false, paths: window.uPlot.paths.linear() }],
+    series: [{}, ...(isStacked ? layers.map((layer) => ({ ...bare, fill: layer.colour })) : []), { ...bare, fill: swatch(".failed") }, ...(isStacked ? [] : layers.map((layer) => lined(layer.colour))), { stroke: swatch(".p95"), width: 1.5, dash: [2, 3], points: { show: false }, spanGaps: false, paths: line }, ...usualLook],
     hooks: { setCursor: [(chart) => tell(chart.cursor.idx)] },
-  }, [data.rows.map((row) => row.at), ...layers.map((layer) => layer.values), failed, p95], holder);
+  }, [data.rows.map((row) => row.at), ...(isStacked ? layers.map((layer) => layer.values) : []), failed, ...(isStacked ? [] : layers.map((layer) => layer.values)), whole, ...usual], holder);
   holder.onkeydown = (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
     if (step === undefined) return;

@@ -25,6 +25,10 @@ function say(time) {
   if (form === "hour") time.textContent = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: zone });
   else if (form === "clock") time.textContent = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone: zone });
   else if (form === "full") { if (local) time.textContent = at.toLocaleString([], { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" }); }
+  else if (form === "expiry") {
+    const left = (at - Date.now() - skew) / 1000;
+    time.textContent = left <= 0 ? `expired ${length(-left)} ago` : `expires in ${length(left)}`;
+  }
   else if (form === "length") time.textContent = length((Date.now() + skew - at) / 1000);
   else {
     const past = (Date.now() + skew - at) / 1000;
@@ -120,7 +124,7 @@ onPage("keydown", (event) => {
 const GATHER_MS = 400;
 const RUNS_MS = 5000; // Runs that change no state are many and change a row little.
 const ASLEEP_MS = 30000; // A tab that nobody sees gives its connection back: browsers have six a host.
-const EVENTS = ["monitor.run", "monitor.state", "monitor.added", "monitor.changed", "monitor.removed", "alert.fired", "alert.escalated", "alert.acknowledged", "alert.resolved", "delivery.sent", "delivery.failed", "resync"];
+const EVENTS = ["monitor.run", "monitor.state", "monitor.added", "monitor.changed", "monitor.removed", "monitor.drift", "monitor.drift_accepted", "monitor.surface_unstable", "monitor.surface_stable", "monitor.baseline_pinned", "monitor.baseline_unpinned", "release.announced", "release.cancelled", "alert.fired", "alert.escalated", "alert.acknowledged", "alert.resolved", "delivery.sent", "delivery.failed", "resync"];
 const live = document.getElementById("live");
 let heardAt = 0, isOpen = false, wasOpen = false, timer = 0, lastFetch = 0;
 const stale = { rows: new Set(), page: false, watched: false };
@@ -158,7 +162,7 @@ async function fetchStale() {
   } else if (list && rows.length) {
     await window.htmx.ajax("GET", `/parts/rows?ids=${rows.join(",")}`, { target: "#main", swap: "none" });
   } else if (document.getElementById("watch") && (watched || page)) {
-    if (!isBusy(document.querySelector("#watch .acts"))) await refresh("#watch", "#runs:outerMorph,#nav:outerMorph");
+    if (![...document.querySelectorAll("#watch .acts")].some(isBusy)) await refresh("#watch", "#runs:outerMorph,#nav:outerMorph");
   } else if (page && document.getElementById("attention") && !isBusy(document.getElementById("attention"))) {
     await refresh("#verdict", "#attention:outerMorph,#nav:outerMorph");
   } else if (page && document.querySelector(".empty")) location.reload();
