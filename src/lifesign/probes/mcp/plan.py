@@ -74,18 +74,38 @@ class HTTPLines:
     ) -> None:
         self._net = net
         self.endpoint = endpoint
-        self.deadline = deadline
         self.phases = phases
         self.current: HTTPLine | LegacyLine = HTTPLine(
             net, endpoint, deadline=deadline, phases=phases
         )
+        self._before: list[HTTPLine | LegacyLine] = []
+
+    @property
+    def deadline(self) -> float:
+        """When talking ends, on the loop clock. It may be moved while a line is in use: a question has less than all."""
+        return self.current.deadline
+
+    @deadline.setter
+    def deadline(self, deadline: float) -> None:
+        self.current.deadline = deadline
 
     def dial(self, transport: str) -> HTTPLine | LegacyLine:
         """A line over `transport`. Streamable HTTP goes on with the connection it has; else the one before is hung up."""
         if transport == "http" and isinstance(self.current, HTTPLine):
             self.current.start_over(self.deadline)
             return self.current
+        deadline = self.deadline
         self.current.close()
+        self._before.append(self.current)
         make = LegacyLine if transport == "sse" else HTTPLine
-        self.current = make(self._net, self.endpoint, deadline=self.deadline, phases=self.phases)
+        self.current = make(self._net, self.endpoint, deadline=deadline, phases=self.phases)
         return self.current
+
+    async def leave(self, deadline: float) -> None:
+        """Say goodbye on every line that was dialled, and hang up."""
+        try:
+            for line in (*self._before, self.current):
+                await line.leave(deadline)
+        finally:
+            for line in (*self._before, self.current):
+                line.close()

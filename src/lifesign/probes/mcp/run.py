@@ -6,10 +6,11 @@ pages), shape, tools_call.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from lifesign.core.model import Failure, Level, Observation
 from lifesign.net.facts import tls_facts
@@ -69,9 +70,16 @@ class _Run:
     plan: Plan
     ctx: ProbeContext
     sheet: Sheet
+    _dialled: list[HTTPLines] = field(default_factory=list)
 
     async def observe(self) -> Observation:
         """Go as far as it goes, end the session whatever happened, and settle what it means."""
+        try:
+            return await self._observe()
+        finally:
+            await self._part(FAREWELL_S)
+
+    async def _observe(self) -> Observation:
         sheet, credentials, started = self.sheet, self.plan.credentials, time.perf_counter()
         try:
             headers = await credentials.headers(self.ctx)
@@ -83,10 +91,10 @@ class _Run:
         examined, trouble = await self._go(lines)
         if trouble is not None and _is_rejection(trouble):
             lines, examined, trouble = await self._once_more(lines, trouble)
-        sheet.note_latency((time.perf_counter() - started) * 1000)
+        took_ms = (time.perf_counter() - started) * 1000
+        sheet.note_latency(took_ms, is_through=trouble is None)
         self._note_connection(lines, trouble)
-        await lines.current.leave(self.ctx.deadline)
-        lines.current.close()
+        await self._part()
         failure = await self._settle(trouble.failure if trouble else examined.failure, trouble)
         return Observation(
             sheet.facts, sheet.phases, failure, tuple(sheet.findings), surface=examined.surface
@@ -108,7 +116,7 @@ class _Run:
             return lines, Examined(), error
         if headers is None:
             return lines, Examined(), refused
-        lines.current.close()
+        await self._part(FAREWELL_S)
         self.sheet.phases.clear()
         again = self._lines(headers)
         return again, *await self._go(again)
@@ -121,13 +129,21 @@ class _Run:
         sign_in = SignIn(self.plan, self.ctx, self.sheet)
         return await sign_in.settle(failure, answer, is_greeted="era" in self.sheet.facts)
 
-    def _lines(self, headers: Headers, phases: dict[str, float] | None = None) -> HTTPLines:
-        return HTTPLines(
+    def _lines(self, headers: Headers) -> HTTPLines:
+        lines = HTTPLines(
             self.ctx.net,
             self.plan.with_credential(headers),
             deadline=_talk_until(self.ctx),
-            phases=self.sheet.phases if phases is None else phases,
+            phases=self.sheet.phases,
         )
+        self._dialled.append(lines)
+        return lines
+
+    async def _part(self, within_s: float = math.inf) -> None:
+        """Say goodbye on all lines that are still open; a probe that is cancelled does so too, and is quick about it."""
+        deadline = min(self.ctx.deadline, asyncio.get_running_loop().time() + within_s)
+        while self._dialled:
+            await self._dialled.pop().leave(deadline)
 
     async def _converse(self, lines: HTTPLines) -> Examined:
         arrival = await self._arrive(lines)
@@ -135,15 +151,17 @@ class _Run:
         note_greeting(arrival, self.sheet)
         self.sheet.facts["framing"] = lines.current.framing
         visit, settings = arrival.visit, self.plan.settings
+        # What is left for the farewell is nobody's time to try things in.
+        ctx = replace(self.ctx, deadline=lines.deadline)
         examined = await examine(
             visit,
             settings,
             self.sheet,
-            self.ctx,
+            ctx,
             audience=self.plan.credentials.audience,
             open_visit=lambda: self._another_visit(lines.endpoint),
         )
-        lost = await check_session(visit, self.sheet, self.ctx, calls=settings.session_calls)
+        lost = await check_session(visit, self.sheet, ctx, calls=settings.session_calls)
         return replace(examined, failure=examined.failure or lost)
 
     async def _arrive(self, lines: HTTPLines) -> Arrival:
@@ -159,8 +177,7 @@ class _Run:
             arrival = await self._arrive(lines)
             yield arrival.visit
         finally:
-            await lines.current.leave(self.ctx.deadline)
-            lines.current.close()
+            await lines.leave(self.ctx.deadline)
 
     def _remember(self, arrival: Arrival) -> None:
         """Keep what the server speaks, until it says that it is another version."""

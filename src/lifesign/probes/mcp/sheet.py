@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from lifesign.core.model import Failure, Finding, Level
 from lifesign.probes.mcp.codes import CODES
 
-
 BASE_PHASES = frozenset(
     {
         "spawn", "dns", "tcp", "tls", "http", "jsonrpc", "discover", "initialize", "version", "initialized",
@@ -23,9 +22,9 @@ class Sheet:
     phases: dict[str, float] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
-    def note_latency(self, elapsed_ms: float) -> None:
+    def note_latency(self, elapsed_ms: float, *, is_through: bool) -> None:
         """What the server took: the base phases of a probe that got through, else the time until it broke."""
-        if "tools_list" in self.phases or "initialized" in self.phases:
+        if is_through:
             elapsed_ms = sum(ms for name, ms in self.phases.items() if name in BASE_PHASES)
         self.facts["latency_ms"] = round(elapsed_ms, 3)
 

@@ -90,16 +90,17 @@ async def _observe(plan: _Plan, ctx: ProbeContext) -> Observation:
         plan.launch, deadline=_talk_until(ctx), over=ctx.deadline, phases=sheet.phases
     )
     started, examined, failure = time.perf_counter(), Examined(), None
+    is_through = False
     async with lines:
         try:
             examined = await _converse(lines, plan, sheet, ctx)
-            failure = examined.failure
+            failure, is_through = examined.failure, True
         except NetError as error:
             failure = error.failure
             if failure.layer == "stdio":
                 # What ends or is silent may have become another program since: it is greeted anew next time.
                 ctx.memory.pop("mcp.dialect", None)
-        sheet.note_latency((time.perf_counter() - started) * 1000)
+        sheet.note_latency((time.perf_counter() - started) * 1000, is_through=is_through)
     if failure is not None and lines.line is not None:
         failure = lines.line.with_last_words(failure)
     _note_program(lines, sheet, failure)

@@ -11,9 +11,9 @@ from lifesign.core.model import Reason
 from lifesign.net.access import Net
 from lifesign.net.chain import PeerChain
 from lifesign.net.failures import NetError
-from lifesign.net.http import URL, HTTPConnection, Request, StreamedResponse, URLError
+from lifesign.net.http import URL, HTTPConnection, Request, StreamedResponse
 from lifesign.net.tls import TLSOptions
-from lifesign.probes.mcp.client.answers import Answer, AnswerError, Exchange, odd_content_type
+from lifesign.probes.mcp.client.answers import Answer, Exchange, odd_content_type
 from lifesign.probes.mcp.client.events import (
     MAX_ANSWER,
     EventStream,
@@ -22,13 +22,15 @@ from lifesign.probes.mcp.client.events import (
     too_large,
 )
 from lifesign.probes.mcp.client.line import Message
+from lifesign.probes.mcp.client.moves import MAX_REDIRECTS, endless, next_place
+from lifesign.probes.mcp.client.sessions import Sessions
 from lifesign.probes.mcp.client.wire import Result, read_reply
 
-MAX_REDIRECTS = 3
 MAX_RESUMPTIONS = 10
 """How often the streams of one visit are resumed."""
-_METHOD_KEEPING = frozenset({307, 308})
-_STALE_CODES = frozenset({"closed_early", "reset"})
+_NO_STREAM = frozenset({400, 404, 405, 406, 501})
+"""How a server says that it resumes nothing."""
+STALE_CODES = frozenset({"closed_early", "reset"})
 """How a kept-alive connection shows that the server closed it before it saw the request."""
 
 
@@ -65,11 +67,11 @@ class HTTPLine:
     ) -> None:
         self._net = net
         self._endpoint = endpoint
-        self._deadline = deadline
+        self.deadline = deadline
         self._phases = phases
         self._connection: HTTPConnection | None = None
         self._joined: tuple[tuple[str, str], ...] = ()
-        self._session = ""
+        self._sessions = Sessions()
         self._was_answered = False
         self.url = endpoint.url
         self.framing = "json"
@@ -85,31 +87,31 @@ class HTTPLine:
     @property
     def has_session(self) -> bool:
         """Whether the server opened a session that is to be ended."""
-        return bool(self._session)
+        return bool(self._sessions.joined)
 
     def exchange(self, message: Message) -> Exchange:
         """How the answer to a message is judged."""
         endpoint = self._endpoint
-        secrets = (*endpoint.secrets, self._session) if self._session else endpoint.secrets
         return Exchange(
             message.step,
             message.method,
             self.url.shown,
-            has_session=bool(self._session),
+            has_session=self.has_session,
             sent_credentials=endpoint.has_credential,
-            secrets=secrets,
+            secrets=endpoint.secrets + self._sessions.secrets(),
         )
 
     def join(self, *, session: str, version: str) -> None:
         """Carry the session and the agreed version on every later request."""
-        self._session = session
+        self._sessions.joined = session
         self._joined = (("MCP-Protocol-Version", version),)
         if session:
             self._joined += (("Mcp-Session-Id", session),)
 
     def start_over(self, deadline: float) -> None:
         """Forget what was joined and go on with the same connection, for another try at the greeting."""
-        self._joined, self._session, self._deadline = (), "", deadline
+        self._sessions.start_over()
+        self._joined, self.deadline = (), deadline
         self.first_status = 0
 
     async def send(self, message: Message) -> Answer:
@@ -121,11 +123,11 @@ class HTTPLine:
             answer = await self._post(message)
             if not 300 <= answer.status < 400:
                 return answer
-            self._follow(message, answer)
+            self.url = next_place(self.exchange(message), self.url, answer)
+            self.redirects.append(self.url.shown)
+            self.close()
         self.redirects.clear()
-        what = f"was redirected more than {MAX_REDIRECTS} times"
-        failure = self.exchange(message).failure("http", "redirect_loop", what, answer=answer)
-        raise AnswerError(failure, answer)
+        raise endless(self.exchange(message), answer)
 
     async def listen(self, within_s: float) -> Heard:
         """Open the stream for what the server says unasked, and wait so long for any byte of it.
@@ -133,9 +135,9 @@ class HTTPLine:
         A connection of its own, because the stream has no end. Raises `NetError` when it cannot be opened.
         """
         loop = asyncio.get_running_loop()
-        deadline = min(self._deadline, loop.time() + within_s)
+        deadline = min(self.deadline, loop.time() + within_s)
         connection = await HTTPConnection.connect(
-            self._net, self.url, deadline=self._deadline, phases={}, tls=self._endpoint.tls
+            self._net, self.url, deadline=self.deadline, phases={}, tls=self._endpoint.tls
         )
         headers = (("Accept", "text/event-stream"), *self._endpoint.headers[2:], *self._joined)
         started = time.perf_counter()
@@ -156,14 +158,22 @@ class HTTPLine:
         return Heard(200, (time.perf_counter() - started) * 1000 if first else None)
 
     async def leave(self, deadline: float) -> None:
-        """End the session, if there is one, with DELETE."""
-        if not self._session:
-            return
-        with suppress(NetError):
-            connection = await self._connected(deadline)
-            headers = self._endpoint.headers[1:] + self._joined
-            request = Request("DELETE", self.url, headers)
-            await connection.exchange(request, deadline=deadline, phases={}, max_body=65_536)
+        """End every session that was opened for us, with DELETE, also where its greeting was refused later."""
+        version = self._joined[:1]
+        for session in self._sessions.to_end():
+            headers = (*self._endpoint.headers[1:], *version, ("Mcp-Session-Id", session))
+            is_stale = self._connection is not None and self._connection.is_reusable
+            try:
+                await self._delete(headers, deadline)
+            except NetError as error:
+                if is_stale and error.failure.code in STALE_CODES:
+                    with suppress(NetError):
+                        await self._delete(headers, deadline)
+
+    async def _delete(self, headers: tuple[tuple[str, str], ...], deadline: float) -> None:
+        connection = await self._connected(deadline)
+        request = Request("DELETE", self.url, headers)
+        await connection.exchange(request, deadline=deadline, phases={}, max_body=65_536)
 
     def close(self) -> None:
         """Drop the connection."""
@@ -178,7 +188,7 @@ class HTTPLine:
         try:
             return await self._exchange(message, request)
         except NetError as error:
-            if not may_be_stale or self._was_answered or error.failure.code not in _STALE_CODES:
+            if not may_be_stale or self._was_answered or error.failure.code not in STALE_CODES:
                 raise self._placed(message, error) from None
         self.close()
         try:
@@ -188,10 +198,11 @@ class HTTPLine:
 
     async def _exchange(self, message: Message, request: Request) -> Answer:
         self._was_answered = False
-        deadline = min(self._deadline, message.deadline or self._deadline)
-        connection = await self._connected(self._deadline)
+        deadline = min(self.deadline, message.deadline or self.deadline)
+        connection = await self._connected(self.deadline)
         async with connection.stream(request, deadline=deadline, max_body=MAX_ANSWER) as response:
             self._was_answered = True
+            self._sessions.note(message, response.header("mcp-session-id") or "")
             if not self.first_status:
                 self._phases["http"] = response.first_byte_ms
             if not self.first_status or 300 <= self.first_status < 400:
@@ -215,10 +226,14 @@ class HTTPLine:
 
     async def _read(self, message: Message, response: StreamedResponse) -> Answer:
         headers = read_headers(response)
-        is_stream = headers.get("content-type", "").startswith("text/event-stream")
+        is_stream = _is_stream(headers)
         chunks = cast("AsyncGenerator[bytes]", response.chunks())
         request_id = message.request_id
         async with aclosing(chunks):
+            if request_id is None and response.status < 300:
+                # Nothing that is said to a notification matters to clients; they do not wait for the end of it.
+                await EventStream(chunks).drain()
+                return Answer(response.status, headers)
             if request_id is not None and is_stream and response.status < 300:
                 return await self._read_events(message, request_id, headers, EventStream(chunks))
             body = b"".join([chunk async for chunk in chunks])
@@ -240,18 +255,25 @@ class HTTPLine:
         exchange = self.exchange(message)
         try:
             found, text = await events.reply(exchange, request_id, message.on_notice)
-        except StreamEndedError:
+        except StreamEndedError as ended:
             if not events.last_id or self._resumptions >= MAX_RESUMPTIONS:
                 raise
             self._resumptions += 1
-            return await self._resume(message, request_id, events)
+            resumed = await self._resume(message, request_id, events)
+            if resumed is None:
+                # A server that numbers its events and resumes nothing: that the stream closed is the news.
+                raise ended from None
+            return resumed
         self.framing, self.replied_at = "sse", time.perf_counter()
         await events.drain()
         return Answer(200, headers, text, found, "sse")
 
-    async def _resume(self, message: Message, request_id: int, ended: EventStream) -> Answer:
-        """Ask for the rest of a stream by the number of its last event (MCP 2025-11-25, resumability)."""
-        deadline = min(self._deadline, message.deadline or self._deadline)
+    async def _resume(self, message: Message, request_id: int, ended: EventStream) -> Answer | None:
+        """Ask for the rest of a stream by the number of its last event (MCP 2025-11-25, resumability).
+
+        None where the server does not know how to resume.
+        """
+        deadline = min(self.deadline, message.deadline or self.deadline)
         wait_s = min(ended.retry_ms / 1000, deadline - asyncio.get_running_loop().time())
         await asyncio.sleep(max(wait_s, 0.0))
         self.close()
@@ -262,13 +284,16 @@ class HTTPLine:
             *self._joined,
         )
         request = Request("GET", self.url, headers)
-        connection = await self._connected(self._deadline)
+        connection = await self._connected(self.deadline)
         async with connection.stream(request, deadline=deadline, max_body=MAX_ANSWER) as response:
             found = read_headers(response)
-            is_stream = found.get("content-type", "").startswith("text/event-stream")
             chunks = cast("AsyncGenerator[bytes]", response.chunks())
             async with aclosing(chunks):
-                if response.status >= 300 or not is_stream:
+                if response.status in _NO_STREAM or (
+                    response.status < 300 and not _is_stream(found)
+                ):
+                    return None
+                if response.status >= 300:
                     body = b"".join([chunk async for chunk in chunks])
                     return Answer(response.status, found, body)
                 return await self._read_events(message, request_id, found, EventStream(chunks))
@@ -281,38 +306,10 @@ class HTTPLine:
             return error
         return NetError(hang(exchange, f"was not answered: {failure.message.rstrip('.')}"))
 
-    def _follow(self, message: Message, answer: Answer) -> None:
-        """Take the new address when a client could; raises the failure when it could not."""
-        location = answer.headers.get("location", "")
-        try:
-            url = self.url.join(location) if location else None
-        except URLError:
-            url = None
-        if url is None or answer.status not in _METHOD_KEEPING or not is_same_place(self.url, url):
-            raise self._broken_redirect(message, answer, url)
-        self.redirects.append(url.shown)
-        self.url = url
-        self.close()
 
-    def _broken_redirect(self, message: Message, answer: Answer, url: URL | None) -> AnswerError:
-        status, code = answer.status, "moved_redirect"
-        if url is None:
-            what = f"was redirected (HTTP {status}) to nowhere that can be read"
-        elif self.url.is_tls and not url.is_tls:
-            code, what = (
-                "redirect_downgrade",
-                f"was redirected (HTTP {status}) from https down to {url.shown}",
-            )
-        elif status not in _METHOD_KEEPING:
-            code = "redirect_breaks_post"
-            what = (
-                f"was redirected to {url.shown} with HTTP {status}, which turns a POST into a GET"
-            )
-        else:
-            what = f"was redirected (HTTP {status}) to another place, {url.shown}"
-        return AnswerError(
-            self.exchange(message).failure("http", code, what, answer=answer), answer
-        )
+def _is_stream(headers: Mapping[str, str]) -> bool:
+    """Whether an event stream comes; media types have no case (RFC 9110 §8.3.1)."""
+    return headers.get("content-type", "").lower().startswith("text/event-stream")
 
 
 def read_headers(response: StreamedResponse) -> Mapping[str, str]:
@@ -323,10 +320,3 @@ def read_headers(response: StreamedResponse) -> Mapping[str, str]:
         is_list = key == "www-authenticate" and key in headers
         headers[key] = f"{headers[key]}, {value}" if is_list else value
     return headers
-
-
-def is_same_place(before: URL, after: URL) -> bool:
-    """Whether credentials may go there: the same origin, or the same host by TLS on its own port."""
-    if before.origin == after.origin:
-        return True
-    return before.host == after.host and after.is_tls and after.port == 443 and not before.is_tls

@@ -16,6 +16,7 @@ from lifesign.probes.mcp.client.answers import (
 from lifesign.probes.mcp.client.greeting import Greeting, read_discovery, read_greeting
 from lifesign.probes.mcp.client.line import Line, Message, OnNotice
 from lifesign.probes.mcp.client.mirrors import header_value
+from lifesign.probes.mcp.client.sessions import session_of
 from lifesign.probes.mcp.client.wire import (
     HANDSHAKE_VERSIONS,
     INITIALIZED,
@@ -32,7 +33,6 @@ from lifesign.probes.mcp.client.wire import (
 )
 
 _CONNECTING = ("dns", "tcp", "tls", "http", "spawn")
-MAX_SESSION_CHARS = 4096
 _IDS_AFTER = MappingProxyType({Era.MODERN: 0, Era.LEGACY: 1000})
 """The ids of the eras do not meet: a program may still answer `server/discover` while `initialize` is waited for."""
 
@@ -189,7 +189,9 @@ class Visit:
             failure = exchange.failure("initialize", "unsupported_version", what, answer=answer)
             raise AnswerError(failure, answer)
         self.phases["version"] = _elapsed_ms(started)
-        self.line.join(session=_session_of(answer), version=greeting.version)
+        self.line.join(
+            session=session_of(answer.headers.get("mcp-session-id", "")), version=greeting.version
+        )
         await self._acknowledge()
         return greeting
 
@@ -235,13 +237,6 @@ def _other_version(answer: Answer, asked: str) -> str | None:
 
 def _named_versions(answer: Answer) -> tuple[str, ...]:
     return answer.reply.supported if isinstance(answer.reply, RPCError) else ()
-
-
-def _session_of(answer: Answer) -> str:
-    """The session id, if it is one: visible ASCII, as the transport's specification demands."""
-    session = answer.headers.get("mcp-session-id", "")
-    is_visible = all("!" <= character <= "~" for character in session)
-    return session if is_visible and len(session) <= MAX_SESSION_CHARS else ""
 
 
 def _elapsed_ms(started: float) -> float:
