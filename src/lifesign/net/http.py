@@ -274,16 +274,23 @@ class StreamedResponse:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The decoded body, as it comes. Raises `NetError` when it breaks off or the deadline passes."""
+        while (piece := await self.chunk()) is not None:
+            yield piece
+
+    async def chunk(self) -> bytes | None:
+        """The next piece of the decoded body; None at its end. Raises as `chunks`.
+
+        Unlike with `chunks`, whoever gives up waiting for one piece may wait for it again.
+        """
         incoming, stream = self._incoming, self._connection._stream  # noqa: SLF001
-        while True:
-            while incoming.pieces:
-                yield incoming.pieces.popleft()
+        while not incoming.pieces:
             stream.resume()
             if incoming.complete:
-                return
+                return None
             await self._connection._wait(incoming, self._started)  # noqa: SLF001
             if sum(map(len, incoming.pieces)) > STREAM_BACKLOG:
                 stream.pause()
+        return incoming.pieces.popleft()
 
     def aclose(self) -> None:
         """Let go; the connection is dropped unless the response was read to its end."""

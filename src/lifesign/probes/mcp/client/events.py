@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from types import MappingProxyType
 
 from lifesign.core.model import Failure, Reason
@@ -29,7 +29,7 @@ class StreamEndedError(NetError):
 class EventStream:
     """The events of one response, and the replies among them."""
 
-    def __init__(self, chunks: AsyncGenerator[bytes]) -> None:
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
         self._chunks = chunks
         self._reader = EventReader()
         self._waiting: deque[ServerEvent] = deque()

@@ -6,21 +6,46 @@ reply comes over the stream (MCP 2024-11-05, transports).
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, MutableMapping
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import AsyncExitStack, suppress
-from typing import cast
+from typing import Self
 
 from lifesign.net.access import Net
 from lifesign.net.chain import PeerChain
 from lifesign.net.failures import NetError
-from lifesign.net.http import URL, HTTPConnection, Request, URLError
+from lifesign.net.http import (
+    URL,
+    HTTPConnection,
+    Request,
+    Response,
+    StreamedResponse,
+    URLError,
+)
 from lifesign.probes.mcp.client.answers import Answer, AnswerError, Exchange, judge_answer
 from lifesign.probes.mcp.client.events import MAX_ANSWER, EventStream, hang
-from lifesign.probes.mcp.client.http import Endpoint, read_headers
+from lifesign.probes.mcp.client.http import STALE_CODES, Endpoint, read_headers
 from lifesign.probes.mcp.client.line import Message
+from lifesign.probes.mcp.client.wire import Result, RPCError, read_reply
 
 ENDPOINT_S = 5.0
 """How long the first event may take; a server that is well sends it at once."""
+
+
+class _Chunks:
+    """The pieces of a stream, one by one."""
+
+    def __init__(self, response: StreamedResponse) -> None:
+        self._response = response
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece = await self._response.chunk()
+        if piece is None:
+            raise StopAsyncIteration
+        return piece
+
 
 _OPENING = Message("initialize", "GET", b"")
 
@@ -37,7 +62,7 @@ class LegacyLine:
     ) -> None:
         self._net = net
         self._endpoint = endpoint
-        self._deadline = deadline
+        self.deadline = deadline
         self._phases = phases
         self._stack = AsyncExitStack()
         self._events: EventStream | None = None
@@ -72,7 +97,7 @@ class LegacyLine:
         connection = await HTTPConnection.connect(
             self._net,
             self.url,
-            deadline=self._deadline,
+            deadline=self.deadline,
             phases=self._phases,
             tls=self._endpoint.tls,
         )
@@ -81,13 +106,13 @@ class LegacyLine:
         headers = (("Accept", "text/event-stream"), *self._endpoint.headers[2:])
         response = await self._stack.enter_async_context(
             connection.stream(
-                Request("GET", self.url, headers), deadline=self._deadline, max_body=MAX_ANSWER
+                Request("GET", self.url, headers), deadline=self.deadline, max_body=MAX_ANSWER
             )
         )
         self.first_status = response.status
         self._phases["http"] = response.first_byte_ms
-        chunks = cast("AsyncGenerator[bytes]", response.chunks())
-        self._stack.push_async_callback(chunks.aclose)
+        # No generator: a call that is given up while it waits must leave the stream to the next one.
+        chunks = _Chunks(response)
         answer = Answer(response.status, read_headers(response))
         is_stream = answer.content_type.startswith("text/event-stream")
         if not answer.is_success or not is_stream:
@@ -95,7 +120,7 @@ class LegacyLine:
         self._events = EventStream(chunks)
         self._messages = await self._named_address(self._events)
 
-    async def _refused(self, answer: Answer, chunks: AsyncGenerator[bytes]) -> None:
+    async def _refused(self, answer: Answer, chunks: AsyncIterator[bytes]) -> None:
         body = b""
         with suppress(NetError):
             async for chunk in chunks:
@@ -112,7 +137,7 @@ class LegacyLine:
 
     async def _named_address(self, events: EventStream) -> URL:
         exchange = self.exchange(_OPENING)
-        limit = min(self._deadline, asyncio.get_running_loop().time() + ENDPOINT_S)
+        limit = min(self.deadline, asyncio.get_running_loop().time() + ENDPOINT_S)
         try:
             async with asyncio.timeout_at(limit):
                 event = await events.next()
@@ -136,11 +161,12 @@ class LegacyLine:
         if self._events is None:
             await self.open()
         posted = await self._post(message)
-        if message.request_id is None or not posted.is_success:
+        if message.request_id is None or not posted.is_success or _is_reply(posted):
+            self.replied_at = time.perf_counter()
             return posted
         if self._events is None:
             raise NetError(self.exchange(message).failure("session", "sse_closed", "was hung up"))
-        limit = min(self._deadline, message.deadline or self._deadline)
+        limit = min(self.deadline, message.deadline or self.deadline)
         exchange = self.exchange(message)
         try:
             async with asyncio.timeout_at(limit):
@@ -155,17 +181,32 @@ class LegacyLine:
     async def _post(self, message: Message) -> Answer:
         if self._messages is None:
             raise NetError(self.exchange(message).failure("session", "sse_no_endpoint", "has nowhere to go"))  # fmt: skip
-        limit = min(self._deadline, message.deadline or self._deadline)
-        connection = self._poster
-        if connection is None or not connection.is_reusable:
-            connection = self._poster = await HTTPConnection.connect(
-                self._net, self._messages, deadline=limit, phases={}, tls=self._endpoint.tls
-            )
+        limit = min(self.deadline, message.deadline or self.deadline)
         headers = self._endpoint.headers + self._joined + message.headers
         request = Request("POST", self._messages, headers, message.body)
-        response = await connection.exchange(request, deadline=limit, phases={}, max_body=65_536)
+        is_kept = self._poster is not None and self._poster.is_reusable
+        try:
+            response = await self._exchange(request, limit)
+        except NetError as error:
+            if not is_kept or error.failure.code not in STALE_CODES:
+                raise
+            response = await self._exchange(request, limit)
         named = {name.lower(): value for name, value in response.headers}
-        return Answer(response.status, named, response.body)
+        reply = None
+        if message.request_id is not None and response.body:
+            reply = read_reply(response.body, message.request_id)
+        return Answer(response.status, named, response.body, reply)
+
+    async def _exchange(self, request: Request, limit: float) -> Response:
+        """POST on the connection that is kept for messages, dialled anew when the server has closed it."""
+        connection = self._poster
+        if connection is None or not connection.is_reusable:
+            if connection is not None:
+                connection.close()
+            connection = self._poster = await HTTPConnection.connect(
+                self._net, request.url, deadline=limit, phases={}, tls=self._endpoint.tls
+            )
+        return await connection.exchange(request, deadline=limit, phases={}, max_body=MAX_ANSWER)
 
     async def leave(self, deadline: float) -> None:
         """Close the stream, which is the session."""
@@ -178,3 +219,8 @@ class LegacyLine:
         for connection in (self._listener, self._poster):
             if connection is not None:
                 connection.close()
+
+
+def _is_reply(posted: Answer) -> bool:
+    """Whether the POST itself brought the reply, which the old transport does not foresee and some servers do."""
+    return isinstance(posted.reply, Result | RPCError)
