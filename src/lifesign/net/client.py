@@ -70,7 +70,7 @@ class Answer:
             return min(float(text[:10]), MAX_RETRY_AFTER_S)
         try:
             until = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         aware = until if until.tzinfo else until.replace(tzinfo=UTC)
         return min(max(0.0, (aware - now).total_seconds()), MAX_RETRY_AFTER_S)

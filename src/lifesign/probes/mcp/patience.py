@@ -1,7 +1,7 @@
 """A server that asks us to wait (429 or 503 with Retry-After) is not asked again before that time."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from lifesign.core.model import Failure
@@ -43,9 +43,13 @@ class Patience:
 
 def retry_after_s(text: str, now: datetime) -> float:
     """Seconds that `Retry-After` asks for (RFC 9110 §10.2.3: seconds, or a date); 0 when it says nothing usable."""
-    if text.strip().isdigit():
-        return float(text.strip()[:9])
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
     try:
-        return max(0.0, (parsedate_to_datetime(text) - now).total_seconds())
-    except (ValueError, TypeError):
+        until = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
         return 0.0
+    # Dates of the two older forms name no zone and mean UTC.
+    aware = until if until.tzinfo is not None else until.replace(tzinfo=UTC)
+    return max(0.0, (aware - now).total_seconds())
