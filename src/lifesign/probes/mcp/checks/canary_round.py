@@ -213,7 +213,7 @@ class _Call:
         self.exchange = visit.line.exchange(message)
         started = time.perf_counter()
         answer = await visit.line.send(message)
-        ended = time.perf_counter()
+        ended = visit.line.replied_at or time.perf_counter()
         first = self._first_at or ended
         timing = Timing((ended - started) * 1000, (first - started) * 1000)
         return read_result(visit.result_of(message, answer).raw, timing), answer

@@ -1,6 +1,6 @@
 """Lists that come in pages: read to their end, with loops and endless ones told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -45,7 +45,12 @@ async def read_list(visit: Visit, method: str, *, step: str) -> Listing:
     while True:
         message = visit.message(method, params, step=step)
         answer = await visit.line.send(message)
-        result = visit.result_of(message, answer)
+        try:
+            result = visit.result_of(message, answer)
+        except AnswerError as error:
+            # That a page is refused does not say that the list is not known.
+            answer = replace(error.answer, reply=None) if pages else error.answer
+            raise AnswerError(error.failure, answer) from None
         pages.append(result.raw)
         size += len(result.raw)
         cursor = _cursor_of(result.raw)

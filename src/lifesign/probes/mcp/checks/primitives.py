@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from lifesign.core.age import age_of
 from lifesign.core.jsonpath import compile_path, walk
-from lifesign.core.model import Failure, Level
+from lifesign.core.model import Failure, Level, Reason
 from lifesign.net.failures import NetError
 from lifesign.probes.mcp.checks.periodic import Shelf, Told, Trouble, tell
 from lifesign.probes.mcp.checks.primitive_settings import (
@@ -30,6 +30,8 @@ COMPLETION_S = 3.0
 
 LEAST_S = 0.25
 """With less time than this left, a check waits for the next probe: it would only measure our own haste."""
+FAIR_S = 0.5
+"""A time-out of a check that had less time than this says nothing: what came before took the rest."""
 
 Check = Callable[[], Awaitable[Told]]
 
@@ -79,20 +81,27 @@ async def periodic(
     shelf = Shelf.of(ctx.memory, name)
     now_s = ctx.clock.monotonic()
     is_due = shelf.is_due(name, settings, every_s=settings.every.total_seconds(), now_s=now_s)
-    if is_due and ctx.deadline - asyncio.get_running_loop().time() >= LEAST_S:
+    left_s = ctx.deadline - asyncio.get_running_loop().time()
+    if is_due and left_s >= LEAST_S:
         started = time.perf_counter()
-        try:
-            told = await check()
-        except NetError as error:
-            told = Told({}, (Trouble(Level.FAIL, error.failure),))
-        took = round((time.perf_counter() - started) * 1000, 3)
-        checked_at = ctx.clock.now().isoformat()
-        facts = {"state": told.state.value, "duration_ms": took, **told.facts}
-        told = Told({**facts, "checked_at": checked_at}, told.troubles)
-        shelf.keep(name, settings, told, now_s=now_s)
-        sheet.phases[name] = took
+        told = await _told(check, left_s)
+        sheet.phases[name] = took = round((time.perf_counter() - started) * 1000, 3)
+        if told is not None:
+            facts = {"state": told.state.value, "duration_ms": took, **told.facts}
+            facts["checked_at"] = ctx.clock.now().isoformat()
+            shelf.keep(name, settings, Told(facts, told.troubles), now_s=now_s)
     last = shelf.last(name, settings) or Told({"state": "unknown"})
     return tell(last, sheet, prefix=name, weight=settings.weight)
+
+
+async def _told(check: Check, left_s: float) -> Told | None:
+    """What a check tells; None where it was cut off before it had a fair chance."""
+    try:
+        return await check()
+    except NetError as error:
+        if error.failure.reason is Reason.TIMEOUT and left_s < FAIR_S:
+            return None
+        return Told({}, (Trouble(Level.FAIL, error.failure),))
 
 
 def trouble(layer: str, code: str, message: str, level: Level = Level.FAIL) -> Trouble:

@@ -88,7 +88,8 @@ async def read_surface(
     if "tools" in visit.greeting.capabilities:
         started = time.perf_counter()
         look.tools = await read_list(visit, "tools/list", step="tools_list")
-        sheet.phases["tools_list"] = (time.perf_counter() - started) * 1000
+        # Not until now: what was waited for after the last reply, for the end of its stream, was our own wish.
+        sheet.phases["tools_list"] = (visit.line.replied_at - started) * 1000
     started = time.perf_counter()
     tools = _fingerprint(look.tools.pages if look.tools else ())
     is_due = known is None or now - known.others_at >= OTHERS_EVERY_S
@@ -156,7 +157,9 @@ async def _read_others(visit: Visit, look: _Look) -> None:
 
 async def _read_other(visit: Visit, look: _Look, method: str, *, step: str, member: str) -> None:
     try:
-        look.others[member] = await read_list(visit, method, step=step)
+        listing = await read_list(visit, method, step=step)
+        _require_items(visit, listing, method, step=step, member=member)
+        look.others[member] = listing
     except AnswerError as error:
         if _is_unknown_method(error.answer):
             # Templates are an optional part of resources; a whole capability is not.
@@ -169,6 +172,17 @@ async def _read_other(visit: Visit, look: _Look, method: str, *, step: str, memb
         look.findings.append(
             Finding(Level.WARN, failure.layer, failure.code, failure.message, failure.remedy)
         )
+
+
+def _require_items(visit: Visit, listing: Listing, method: str, *, step: str, member: str) -> None:
+    """A page without its list is no empty list: it would look as if everything had been taken back."""
+    for number, raw in enumerate(listing.pages, start=1):
+        page = opened(raw)
+        if not isinstance(page, dict) or not isinstance(page.get(member), list):
+            fault = Fault("malformed", f"has no `{member}` array on page {number}")
+            answer = Answer(body=raw[:4000])
+            exchange = visit.line.exchange(visit.message(method, {}, step=step))
+            raise AnswerError(bad_list(exchange, fault, answer), answer)
 
 
 def _is_unknown_method(answer: Answer) -> bool:
