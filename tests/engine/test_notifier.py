@@ -11,7 +11,7 @@ from engine.workshop import SCOPE, Stage, monitor, opened, running, until
 from lifesign.channels.registry import Message, Receipt
 from lifesign.core.errors import StorageError
 from lifesign.core.messages import AlertEvent, Channel, Route
-from lifesign.core.model import Observation
+from lifesign.core.model import Observation, Policy
 from lifesign.engine import notifier
 from lifesign.engine.compose import Composer
 
@@ -102,3 +102,14 @@ async def test_a_channel_that_hangs_does_not_keep_the_others_waiting(tmp_path: P
             async with asyncio.timeout(10):
                 await quick.wait()
             gate.set()
+
+
+async def test_the_message_draws_the_layers_of_the_run_that_confirmed_it(tmp_path: Path) -> None:
+    stage = Stage(act=lambda _host: down())
+    async with opened(tmp_path) as store:
+        await tell_all(store)
+        await store.monitors.add(SCOPE, monitor(policy=Policy(confirmations=1), interval_s=60.0))
+        async with running(store, stage):
+            await until(lambda: len(stage.heard) == 1, "it is told")
+
+    assert "■ TCP" in stage.heard[0].text
