@@ -10,8 +10,9 @@ import pytest
 from engine.workshop import BROKEN, Stage, monitor
 from lifesign.clock import SystemClock
 from lifesign.core.alerting import Concern
+from lifesign.core.drift.values import Drift
 from lifesign.core.messages import AlertState
-from lifesign.core.model import Failure, Observation, Outcome, Run, Severity, State
+from lifesign.core.model import Failure, Observation, Outcome, Run, Severity, State, Surface
 from lifesign.engine.fold import Fold
 from lifesign.engine.watch import Compiler, Memory
 
@@ -117,3 +118,91 @@ def test_a_credential_that_runs_out_is_told_until_there_is_another(
     assert told.batch().alerts[0].severity is Severity.MEDIUM
     assert "credential/m1" in open_still
     assert "credential/m1" not in memory.alerts
+
+
+def run_of(failure: Failure | None = None, surface: Surface | None = None, **facts: object) -> Run:
+    named = {name.replace("__", "."): value for name, value in facts.items()}
+    return replace(seen(), observation=Observation(facts=named, failure=failure, surface=surface))
+
+
+NO_TOKEN = Failure("credential", "refresh_failed", "Getting a token: refused with HTTP 401.")
+PUBLISHED = Surface("v1:a")
+
+
+@pytest.fixture
+def was_open(memory: Memory) -> None:
+    """Anybody could see the surface before."""
+    drift = Drift(
+        monitor_id="m1", baseline="v1:a", baseline_since=AT, current="v1:a", current_since=AT
+    )
+    memory.surfaces.rows["m1"] = {("local", ""): drift}
+
+
+def told_by(folds: Iterator[Fold], *runs: Run) -> list[list[tuple[str, AlertState]]]:
+    told = []
+    for run in runs:
+        fold = next(folds)
+        fold.add_runs([run])
+        told.append([(alert.key, alert.state) for alert in fold.batch().alerts])
+        fold.apply()
+    return told
+
+
+@pytest.mark.usefixtures("was_open")
+def test_an_open_server_that_asks_to_sign_in_is_told_once_confirmed_and_until_it_is_open_again(
+    folds: Iterator[Fold], memory: Memory
+) -> None:
+    walled, opened = run_of(auth__state="required"), run_of(surface=PUBLISHED, auth__state="open")
+
+    told = told_by(folds, walled, walled, walled, run_of(BROKEN), opened)
+
+    key = "access/m1"
+    assert [[each for each in batch if each[0] == key] for batch in told] == [
+        [], [(key, AlertState.FIRING)], [], [], [(key, AlertState.RESOLVED)],
+    ]  # fmt: skip
+    assert memory.access == {}
+
+
+@pytest.mark.usefixtures("was_open")
+def test_one_refusal_of_strangers_asks_for_another_look_soon_and_is_forgotten(
+    folds: Iterator[Fold],
+) -> None:
+    walled, opened = run_of(auth__state="required"), run_of(surface=PUBLISHED, auth__state="open")
+    first = next(folds)
+    first.add_runs([walled])
+    first.apply()
+
+    assert first.rechecks == {"m1"}
+    assert told_by(folds, opened, walled) == [[], []]
+
+
+@pytest.mark.usefixtures("was_open")
+def test_sign_in_that_is_meant_is_not_told(folds: Iterator[Fold], memory: Memory) -> None:
+    meant = replace(WATCHED, conditions=('auth.state == "required"',))
+    memory.watched["m1"] = Compiler(Stage().kinds()).ready(meant)
+    walled = run_of(auth__state="required")
+
+    assert told_by(folds, walled, walled, walled) == [[], [], []]
+
+
+def test_a_server_that_always_asked_to_sign_in_has_nothing_to_tell(folds: Iterator[Fold]) -> None:
+    walled = run_of(auth__state="required")
+
+    assert told_by(folds, walled, walled, walled) == [[], [], []]
+
+
+def test_a_credential_that_cannot_be_had_is_told_once_confirmed(folds: Iterator[Fold]) -> None:
+    blind = run_of(NO_TOKEN)
+
+    assert told_by(folds, blind, blind, blind, run_of()) == [
+        [], [("credential/m1", AlertState.FIRING)], [], [("credential/m1", AlertState.RESOLVED)],
+    ]  # fmt: skip
+
+
+def test_one_refresh_that_fails_is_not_told(folds: Iterator[Fold]) -> None:
+    soon = (AT + timedelta(minutes=1)).isoformat()
+    late = run_of(credential__expires_at=soon, credential__source="oauth")
+
+    assert told_by(folds, late, run_of(), late, late) == [
+        [], [], [], [("credential/m1", AlertState.FIRING)],
+    ]  # fmt: skip

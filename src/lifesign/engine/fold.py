@@ -11,16 +11,14 @@ from datetime import datetime
 from lifesign.core import alerting, routing
 from lifesign.core.alerting import AlertChange, Concern
 from lifesign.core.batch import Batch, Event
-from lifesign.core.concerns import CREDENTIAL_TOPIC, credential_concern
 from lifesign.core.messages import Alert, AlertEvent, AlertState, Delivery
 from lifesign.core.model import Failure, Monitor, MonitorState, Run, State, Transition
 from lifesign.core.verdict import fresh_state, judge
+from lifesign.engine.access import AccessFold
 from lifesign.engine.drifting import SurfaceFold
 from lifesign.engine.surfaces import Papers
 from lifesign.engine.watch import Memory
 
-CREDENTIAL_EXPIRY = "credential.expires_at"
-"""The fact in which kinds say when their credential ends."""
 ALERT_EVENT_TYPE = {
     AlertEvent.FIRED: "alert.fired",
     AlertEvent.ESCALATED: "alert.escalated",
@@ -47,14 +45,21 @@ class Fold:
     events: list[Event] = field(default_factory=list)
     rechecks: set[str] = field(default_factory=set)
     surfaces: SurfaceFold = field(init=False)
+    access: AccessFold = field(init=False)
 
     def __post_init__(self) -> None:
-        """Let the surfaces of the batch speak through the same events, rechecks and alerts."""
+        """Let surfaces and access of the batch speak through the same events, rechecks and alerts."""
         self.surfaces = SurfaceFold(
             memory=self.memory.surfaces,
             papers=self.papers,
-            say=lambda monitor, topic, concern, at: self.concern(monitor, topic, concern, at=at),
+            say=self._say,
             events=self.events,
+            rechecks=self.rechecks,
+        )
+        self.access = AccessFold(
+            memory=self.memory.access,
+            surfaces=self.memory.surfaces,
+            say=self._say,
             rechecks=self.rechecks,
         )
 
@@ -77,19 +82,10 @@ class Fold:
             self.rechecks.discard(monitor.id)
         if verdict.memory is not before:
             self._settle(monitor, verdict.memory, transition=verdict.transition, at=run.started_at)
-        self._follow_credential(run, monitor)
+        self.access.follow(run, monitor)
         surface = run.observation.surface
         if surface is not None:
             self.surfaces.follow(run, surface, monitor)
-
-    def _follow_credential(self, run: Run, monitor: Monitor) -> None:
-        """Tell in time that the monitor's own credential runs out. A run that failed may not have come that far."""
-        seen = run.observation
-        if CREDENTIAL_EXPIRY in seen.facts:
-            concern = credential_concern(seen.facts, monitor=monitor, now=run.started_at)
-            self.concern(monitor, CREDENTIAL_TOPIC, concern, at=run.started_at)
-        elif seen.failure is None:
-            self.concern(monitor, CREDENTIAL_TOPIC, None, at=run.started_at)
 
     def impose(self, monitor: Monitor, state: State, *, at: datetime) -> None:
         """Set a state that is said and not seen: paused, or unknown after a pause."""
@@ -120,6 +116,9 @@ class Fold:
         )
         if change is not None:
             self._owe(monitor, change, at=at)
+
+    def _say(self, monitor: Monitor, topic: str, concern: Concern | None, at: datetime) -> None:
+        self.concern(monitor, topic, concern, at=at)
 
     def _state(self, monitor: Monitor, at: datetime) -> MonitorState:
         known = self.states.get(monitor.id) or self.memory.states.get(monitor.id)
@@ -179,6 +178,7 @@ class Fold:
         """The batch is committed: make the memory say the same."""
         self.memory.states.update(self.states)
         self.surfaces.apply()
+        self.access.apply()
         for key, alert in self.newest.items():
             if alert.state is AlertState.RESOLVED:
                 self.memory.alerts.pop(key, None)

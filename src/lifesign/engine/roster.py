@@ -223,6 +223,8 @@ class Roster:
         self._memory.watched.pop(monitor_id, None)
         self._memory.states.pop(monitor_id, None)
         self._memory.surfaces.forget(monitor_id)
+        for sight in [sight for sight in self._memory.access if sight[1] == monitor_id]:
+            del self._memory.access[sight]
         for key, alert in list(self._memory.alerts.items()):
             if alert.monitor_id == monitor_id:
                 del self._memory.alerts[key]

@@ -9,6 +9,7 @@ from lifesign.core.condition import Condition, compile_condition
 from lifesign.core.messages import Alert, Channel, Route
 from lifesign.core.model import Monitor, MonitorState
 from lifesign.core.schedule import phase_s
+from lifesign.engine.access import Sight
 from lifesign.engine.surfaces import SurfaceMemory
 from lifesign.probes.once import authority
 from lifesign.probes.registry import Kind
@@ -77,3 +78,5 @@ class Memory:
     routes: dict[str, Route] = field(default_factory=dict)
     channels: dict[str, Channel] = field(default_factory=dict)
     surfaces: SurfaceMemory = field(default_factory=SurfaceMemory)
+    access: dict[Sight, int] = field(default_factory=dict)
+    """How often in a row a concern of access was seen: it has to be confirmed, as a failure has."""
