@@ -8,7 +8,7 @@ from lifesign.clock import SystemClock
 from lifesign.net import Net
 from lifesign.probes.mcp import MCPSettings, watch
 from lifesign.probes.registry import ProbeContext
-from lifesign.testing import Answer, Call, Era, FaultyMCP, error, reply
+from lifesign.testing import Answer, Call, Era, FaultyMCP, Transport, error, reply
 from servers.mcp_visit import GREETING, probe, where
 
 SESSION = {"Mcp-Session-Id": "given-0815"}
@@ -107,3 +107,15 @@ async def test_no_connection_stays_open_when_a_probe_is_cancelled():
         with pytest.raises(asyncio.CancelledError):
             await task
         await asyncio.wait_for(asyncio.gather(*server._connected), 5)
+
+
+async def test_the_session_of_the_old_transport_is_never_told():
+    def refuse(call: Call) -> Answer:
+        return Answer(500, {}, f"no tools for {call.path.rpartition('=')[2]} now".encode())
+
+    async with FaultyMCP(transport=Transport.SSE, tools_list=refuse) as server:
+        observation = await probe(server.url, era="auto", transport="sse")
+
+    assert where(observation) == "tools_list/error"
+    assert "no tools for [redacted] now" in repr(observation)
+    assert "session-4711" not in repr(observation)

@@ -18,7 +18,7 @@ _MAX_EVIDENCE_BYTES = 2000
 _CREDENTIAL = re.compile(r"(?i)\b(bearer|basic|dpop)\s+[\w.~+/=-]{6,}")
 _JWT = re.compile(r"\beyJ[\w-]{6,}\.[\w-]+\.[\w-]*")
 _KEYED = re.compile(
-    r'(?i)("?(?:api[-_]?key|access[-_]?token|refresh[-_]?token|client[-_]?secret|password|secret)"?\s*[:=]\s*"?)'
+    r'(?i)("?(?:api[-_]?key|access[-_]?token|refresh[-_]?token|client[-_]?secret|password|secret|session[-_]?id)"?\s*[:=]\s*"?)'
     r"[^\s\",;&]{4,}"
 )
 _CHALLENGER = re.compile(r"(?i)\b(bearer|basic|dpop)\s+(?=[\w-]+\s*=\s*\")")

@@ -27,6 +27,8 @@ from lifesign.probes.mcp.client.http import STALE_CODES, Endpoint, read_headers
 from lifesign.probes.mcp.client.line import Message
 from lifesign.probes.mcp.client.wire import Result, RPCError, read_reply
 
+_SHORT = 8
+"""A shorter value is no id that could not be guessed, and would blot out ordinary words."""
 ENDPOINT_S = 5.0
 """How long the first event may take; a server that is well sends it at once."""
 
@@ -84,8 +86,14 @@ class LegacyLine:
             message.method,
             self.url.shown,
             sent_credentials=self._endpoint.has_credential,
-            secrets=self._endpoint.secrets,
+            secrets=self._endpoint.secrets + self._session_words(),
         )
+
+    def _session_words(self) -> tuple[str, ...]:
+        """What the address of messages names after its `?`: whoever knows it can speak in our session."""
+        query = self._messages.target.partition("?")[2] if self._messages is not None else ""
+        values = [pair.partition("=")[2] for pair in query.split("&")]
+        return tuple([value for value in values if len(value) >= _SHORT])
 
     def join(self, *, session: str, version: str) -> None:
         """Carry the agreed version; the session is the stream itself."""
