@@ -253,6 +253,7 @@ class FakeLive:
 @dataclass
 class FakeTrials:
     drafts: list[Mapping[str, object]] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
 
     def guess(self, text: str) -> tuple[str, dict[str, object]] | None:
         if text.endswith("/mcp"):
@@ -264,6 +265,7 @@ class FakeTrials:
 
     async def run(self, _scope: Scope, draft: Mapping[str, object], *, id: str = "") -> Trial:
         self.drafts.append(draft)
+        self.ids.append(id)
         bad = "refused" in str(draft)
         failure = (
             Failure(
