@@ -6,6 +6,7 @@ ours to load; 130: interrupted, after what was measured so far was told.
 
 import asyncio
 import json
+import resource
 from typing import Annotated, Any
 
 import typer
@@ -31,6 +32,7 @@ MAX_CONCURRENCY = 1000
 MAX_DURATION_S = 600.0
 MAX_TIMEOUT_S = 60.0
 DURATION_S = 10.0
+_OWN_FILES = 100
 EXIT_FAILED = 2
 EXIT_INTERRUPTED = 130
 
@@ -130,6 +132,7 @@ def load(  # noqa: PLR0917 - Typer calls it by name
         requests=requests,
         timeout_s=seconds_of(timeout, most_s=MAX_TIMEOUT_S),
     )
+    _make_room(concurrency)
     if not as_json:
         note(f"Loading {clean(question.target)} with {concurrency} at once; Ctrl-C ends it …")
     try:
@@ -175,6 +178,15 @@ def _duration_s(text: str, requests: int | None) -> float:
     return seconds_of(text, option="--duration", most_s=MAX_DURATION_S)
 
 
+def _make_room(concurrency: int) -> None:
+    """Raise the soft limit of open files where so many connections would not fit; the hard one stays."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = 2 * concurrency + _OWN_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+
+
 def _question(target: str, given: dict[str, object], pairs: tuple[str, ...]) -> Question:
     kind = load_kinds()["mcp"]
     settings = {**settings_from(kind, target), **given}
@@ -214,5 +226,8 @@ def _tell_failure(target: str, failure: Failure, *, as_json: bool) -> None:
         return
     emit(f"{paint('■ not loaded', 'red')}  {paint(clean(target), 'bold')}")
     emit(f"\n  {paint(f'{failure.layer}/{failure.code}', 'red')}  {clean(failure.message)}")
-    if failure.remedy:
-        emit(f"  → {clean(failure.remedy)}")
+    remedy = (
+        "Give a credential: --token-env or --header." if failure.layer == "auth" else failure.remedy
+    )
+    if remedy:
+        emit(f"  → {clean(remedy)}")

@@ -89,6 +89,12 @@ class Limit:
     subject: str
     bound: float
 
+    @property
+    def wanted(self) -> str:
+        """The limit the other way round: `at most 500ms`."""
+        bound = self.text.rpartition(" ")[2]
+        return f"at least {bound}" if self.subject == "rate" else f"at most {bound}"
+
 
 @dataclass(frozen=True, slots=True)
 class Held:

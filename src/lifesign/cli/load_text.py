@@ -42,7 +42,7 @@ def as_object(
             for (layer, code), trouble in _worst_first(measured)
         ],
         "limits": [
-            {"limit": each.limit.text, "found": each.found, "kept": each.is_kept} for each in held
+            {"fail_on": each.limit.text, "found": each.found, "kept": each.is_kept} for each in held
         ],
     }
 
@@ -69,7 +69,7 @@ def draw(target: str, job: Job, measured: Measured, held: tuple[Held, ...]) -> N
     emit()
     for each in held:
         mark = paint("●", "green") if each.is_kept else paint("■", "red")
-        emit(f"  {mark} not {each.limit.text}: {_found(each)}")
+        emit(f"  {mark} {each.limit.subject} {_found(each)}, {each.limit.wanted}")
 
 
 def _draw_errors(measured: Measured) -> None:

@@ -123,7 +123,7 @@ def _canaries(facts: Facts) -> str:
 
 
 def canaries_of(facts: Facts) -> Mapping[str, Mapping[str, object]]:
-    """What is known of each canary, by its name, which may hold dots."""
+    """What is known of each canary, by its name."""
     found: dict[str, dict[str, object]] = {}
     for fact, value in facts.items():
         family, _, rest = fact.partition(".")

@@ -105,7 +105,8 @@ def _canaries(entry: Entry, fail_on: frozenset[Blame]) -> Iterator[Case]:
 
 
 def _is_down(entry: Entry) -> bool:
-    return entry.failure is not None and entry.failure.layer == "tools_call"
+    failure = entry.failure
+    return entry.state is State.DOWN and failure is not None and failure.layer == "tools_call"
 
 
 def _is_degraded(entry: Entry, fail_on: frozenset[Blame]) -> bool:
