@@ -14,8 +14,10 @@ from lifesign.cli.latency_text import print_latency
 from lifesign.cli.monitor_text import print_monitor, print_monitors, print_run
 from lifesign.cli.output import emit_json, note
 from lifesign.core.errors import InvalidError
+from lifesign.core.messages import AlertState
 from lifesign.core.model import Severity, State
 from lifesign.core.units import parse_duration
+from lifesign.core.wording import MONITOR
 
 EXIT_NOT_UP = 2
 _SORTS = ("worst", "name", "kind")
@@ -131,13 +133,21 @@ def ls(  # noqa: PLR0917 - Typer calls it by name
 
 @app.command()
 def show(monitor: MonitorId, url: Url = None, data: Data = None, as_json: AsJSON = False) -> None:
-    """Show one monitor with its last run."""
-    place = Place.of(url, data)
-    found = run(place, lambda daemon: daemon.get(f"/monitors/{monitor}"), offline=True)
+    """Show one monitor with its last run, and with the alerts that are open beside its state."""
+
+    async def work(daemon: Daemon) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        found = await daemon.get(f"/monitors/{monitor}")
+        states = [AlertState.FIRING.value, AlertState.ACKNOWLEDGED.value]
+        alerts = (
+            [] if as_json else await daemon.every("/alerts", state=states, monitor_id=found["id"])
+        )
+        return found, [alert for alert in alerts if alert["key"].partition("/")[0] != MONITOR]
+
+    found, concerns = run(Place.of(url, data), work, offline=True)
     if as_json:
         emit_json(found)
     else:
-        print_monitor(found)
+        print_monitor(found, concerns)
 
 
 @app.command()

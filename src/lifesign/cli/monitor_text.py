@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from lifesign.cli.output import clean, emit, emit_table, note, paint, state_word
+from lifesign.cli.probe_facts import told_facts
 from lifesign.clock import SystemClock
 from lifesign.core.model import State
 
@@ -14,6 +15,7 @@ JSONObject = Mapping[str, Any]
 _NAME_CHARS = 40
 _TARGET_CHARS = 50
 _REASON_CHARS = 60
+_EVIDENCE_CHARS = 600
 
 
 def print_monitors(monitors: Sequence[JSONObject]) -> None:
@@ -41,8 +43,8 @@ def _cells(monitor: JSONObject, *, is_alone: bool) -> tuple[str, ...]:
     )
 
 
-def print_monitor(monitor: JSONObject) -> None:
-    """One monitor, a line a fact; then its last run."""
+def print_monitor(monitor: JSONObject, concerns: Sequence[JSONObject] = ()) -> None:
+    """One monitor, a line a fact; then the open alerts beside its state (drift, a credential), and its last run."""
     state = state_word(State(monitor["state"]))
     lasting = f"  for {age(monitor['since'])}" if monitor["since"] else ""
     emit(f"{state} {paint(clean(monitor['name']), 'bold')}{lasting}")
@@ -64,30 +66,44 @@ def print_monitor(monitor: JSONObject) -> None:
     last = monitor.get("last_run")
     if monitor["failure"] and why(monitor["failure"]) != why((last or {}).get("failure")):
         _print_failure(monitor["failure"])
+    for alert in concerns:
+        emit()
+        emit(f"◆ {clean(alert['title'])}  for {age(alert['opened_at'])} ({alert['severity']})")
+        if alert["failure"]:
+            _print_failure(alert["failure"])
     if last:
         emit()
         print_run(last)
 
 
 def print_run(run: JSONObject) -> None:
-    """One run: how it went, each phase, each condition that does not hold."""
+    """One run: how it went, each phase, what was seen, what does not hold and what is wrong besides."""
     state = state_word(State(run["state"]))
     emit(f"{state} at {run['started_at']}, {milliseconds(run['duration_ms'])}")
     for phase, ms in run["phases_ms"].items():
         emit(f"  {phase:<12} {milliseconds(ms):>9}")
-    if run["failure"]:
-        _print_failure(run["failure"])
+    for label, text in told_facts(run.get("facts", {})):
+        emit(f"  {label:<12} {text}")
+    failure = run["failure"] or {}
+    if failure:
+        _print_failure(failure)
     for check in run["checks"]:
         if not check["holds"]:
             emit(f"  expected {clean(check['text'])}, found {clean(str(check['found']))}")
     for finding in run["findings"]:
-        emit(f"  {finding['level']}: {clean(finding['message'])}")
+        # What degrades a monitor is a finding that became its failure: once is enough.
+        if finding["message"] != failure.get("message"):
+            emit(f"  {finding['level']}: {clean(finding['message'])}")
+            if finding["remedy"]:
+                emit(f"    {clean(finding['remedy'])}")
 
 
 def _print_failure(failure: JSONObject) -> None:
     emit(f"  {paint(why(failure), 'red')}: {clean(failure['message'])}")
     if failure.get("remedy"):
         emit(f"  {clean(failure['remedy'])}")
+    if failure.get("evidence"):
+        emit(f"  {paint('seen:', 'dim')} {clean(failure['evidence'], _EVIDENCE_CHARS)}")
 
 
 def why(failure: JSONObject | None) -> str:

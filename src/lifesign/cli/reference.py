@@ -26,9 +26,9 @@ interface. States are a shape, a word and, on a terminal without `NO_COLOR`, a c
 
 | exit code | meaning |
 |---|---|
-| 0 | done; `probe` and `monitor run`: up |
-| 1 | it failed; `doctor`: something must be mended |
-| 2 | `probe` and `monitor run`: not up; `surface diff`: they differ; `manifest check` and `diff`: drift |
+| 0 | done; `probe` and `monitor run`: up; `load`: within its limits |
+| 1 | it failed; `doctor`: something must be mended; `probe`: a baseline or report cannot be read or written |
+| 2 | `probe` and `monitor run`: not up, or what `--fail-on` names; `load`: over a limit, or not greeted; `surface diff`: they differ; `manifest check` and `diff`: drift |
 | 3 | not allowed: no token, a wrong one, or one of too small a grant |
 | 4 | there is no such thing |
 | 5 | a conflict: the name is taken, it is read-only, it changed, its state does not allow this |
