@@ -7,7 +7,16 @@ from prometheus_client.parser import text_string_to_metric_families
 from lifesign.api.app import build_api
 from lifesign.channels.registry import load_channel_kinds
 from lifesign.core.batch import Batch
-from lifesign.core.model import MonitorState, Observation, Outcome, Owner, Run, State
+from lifesign.core.model import (
+    Failure,
+    MonitorState,
+    Observation,
+    Outcome,
+    Owner,
+    Reason,
+    Run,
+    State,
+)
 from lifesign.probes.registry import load_kinds
 from premises import ADMIN, Premises
 
@@ -61,6 +70,34 @@ async def test_metrics_have_the_names_that_dashboards_know(
     assert values["lifesign_monitor_state", "down"] == 0
     assert values["lifesign_runs_total", ""] == 7
     assert "s3cret" not in answer.text
+
+
+async def test_metrics_say_what_is_broken_and_when_a_credential_ends(
+    house: Premises, admin: httpx2.AsyncClient
+) -> None:
+    id = await watched(house)
+    failure = Failure("auth", "token_rejected", "It was refused.", Reason.AUTH_WALLED)
+    at = house.clock.now() + timedelta(seconds=60)
+    run = Run(
+        monitor_id=id, slot=at, outcome=Outcome(State.DOWN, failure), duration_ms=1.0,
+        observation=Observation(
+            facts={"credential.expires_at": "2026-03-01T00:00:00+00:00"}, failure=failure
+        ),
+        started_at=at,
+    )  # fmt: skip
+    state = MonitorState(monitor_id=id, since=at, state=State.DOWN, failure=failure)
+    await house.store.observations.commit(Batch(runs=(run,), states=(state,)))
+    samples = {
+        sample.name: sample
+        for family in text_string_to_metric_families((await admin.get("/metrics")).text)
+        for sample in family.samples
+    }
+
+    broken = samples["lifesign_monitor_failure"]
+    assert broken.value == 1
+    named = {name: broken.labels[name] for name in ("layer", "code", "reason")}
+    assert named == {"layer": "auth", "code": "token_rejected", "reason": "auth_walled"}
+    assert samples["lifesign_credential_expiry_timestamp_seconds"].value == 1772323200
 
 
 async def test_names_and_labels_are_as_promtool_wants_them(

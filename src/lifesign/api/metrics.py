@@ -39,6 +39,16 @@ _FACT_GAUGES = {
     "body.bytes": ("probe_http_uncompressed_body_length", "Bytes of the decoded body."),
     "tools.count": ("lifesign_mcp_tools", "Tools that an MCP server lists."),
 }
+_EXPIRIES = {
+    "tls.not_after": (
+        "probe_ssl_earliest_cert_expiry",
+        "When the certificate expires, seconds since 1970.",
+    ),
+    "credential.expires_at": (
+        "lifesign_credential_expiry_timestamp_seconds",
+        "When the credential of the monitor itself expires, seconds since 1970.",
+    ),
+}
 
 
 def metric_routes(services: Services, *, is_public: bool) -> APIRouter:
@@ -117,6 +127,12 @@ class _ProbeFamilies:
                 "lifesign_monitor_state", "1 for the state that the monitor is in.",
                 (*labels, state.value), float(view.state is state), more=("state",),
             )  # fmt: skip
+        if view.failure is not None:
+            why = (view.failure.layer, view.failure.code, view.failure.reason.value)
+            self._put(
+                "lifesign_monitor_failure", "1 for the layer that is broken and how.",
+                (*labels, *why), 1.0, more=("layer", "code", "reason"),
+            )  # fmt: skip
         self._put("probe_timeout_seconds", "How long one run may take.", labels, view.timeout_s)
         if view.last_run is not None:
             self._add_run(view, labels)
@@ -147,7 +163,8 @@ class _ProbeFamilies:
         for name, (metric, words) in _FACT_GAUGES.items():
             self._put_fact(metric, words, labels, run.facts.get(name))
         self._add_address(run.facts.get("ip"), labels)
-        self._add_expiry(run.facts.get("tls.not_after"), labels)
+        for name, (metric, words) in _EXPIRIES.items():
+            self._add_expiry(metric, words, labels, run.facts.get(name))
 
     def _add_phases(
         self, kind: str, phases_ms: Mapping[str, float], labels: tuple[str, ...]
@@ -175,15 +192,14 @@ class _ProbeFamilies:
             version = 6.0 if ":" in ip else 4.0
             self._put("probe_ip_protocol", "IP version that was spoken.", labels, version)
 
-    def _add_expiry(self, not_after: object, labels: tuple[str, ...]) -> None:
-        if not isinstance(not_after, str):
+    def _add_expiry(self, name: str, words: str, labels: tuple[str, ...], end: object) -> None:
+        if not isinstance(end, str):
             return
         try:
-            expiry = datetime.fromisoformat(not_after).timestamp()
+            expiry = datetime.fromisoformat(end).timestamp()
         except ValueError:
             return
-        words = "When the certificate expires, seconds since 1970."
-        self._put("probe_ssl_earliest_cert_expiry", words, labels, expiry)
+        self._put(name, words, labels, expiry)
 
     def _put_fact(self, name: str, words: str, labels: tuple[str, ...], value: object) -> None:
         if isinstance(value, int | float) and not isinstance(value, bool):
