@@ -49,10 +49,10 @@ function draw(section) {
   ink.remove(); rule.remove();
   const swatch = (selector) => colour(section.querySelector(`.legend ${selector}`));
   const { sums, failed, whole } = stack(data);
+  const isStacked = data.measure === "mean";
   const bars = window.uPlot.paths.bars({ size: [0.82, 40, 1], align: 1 });
   const line = window.uPlot.paths.linear();
-  const isStacked = data.measure === "mean";
-  const layers = sums.map((values, phase) => ({ values, colour: swatch(`.phase-${phase}`) })).reverse();
+  const layers = sums.map((values, phase) => ({ values, colour: swatch(`.${isStacked ? "phase" : "line"}-${phase}`) })).reverse();
   const bare = { points: { show: false }, width: 0, paths: bars };
   // Percentiles of phases do not add up, so each is a line; a lone point between gaps is still a dot.
   const lined = (stroke, more) => ({ stroke, width: 1.75, spanGaps: false, paths: line, points: { show: (_, __, ___, ____, gaps) => Boolean(gaps?.length), size: 4, fill: stroke }, ...more });
