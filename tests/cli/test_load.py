@@ -313,3 +313,9 @@ def test_an_interruption_tells_what_was_measured_and_ends_the_sessions() -> None
     assert "interrupted" in out.decode()
     assert " ok, 0 failed" in out.decode()
     assert left == []
+
+
+def test_the_page_names_every_key() -> None:
+    page = (Path(__file__).parents[2] / "docs/load.md").read_text("utf-8")
+
+    assert [key for key in KEYS if f"`{key}`" not in page] == []

@@ -13,7 +13,7 @@ import typer
 
 from lifesign.cli.access import headers_of, let_in, seconds_of, token_of
 from lifesign.cli.load_run import Job, Load, LoadNet, Measured
-from lifesign.cli.load_tally import Tally, hold, limits_of
+from lifesign.cli.load_tally import Held, Tally, hold, limits_of
 from lifesign.cli.load_text import as_object, draw
 from lifesign.cli.load_work import METHODS, Wish
 from lifesign.cli.output import clean, emit, emit_json, note, paint
@@ -142,13 +142,19 @@ def load(  # noqa: PLR0917 - Typer calls it by name
         _tell_failure(question.target, error.failure, as_json=as_json)
         raise typer.Exit(EXIT_FAILED) from None
     held = hold(limits, measured.tally, measured.rate)
-    if as_json:
-        emit_json(as_object(question.target, job, measured, held))
-    else:
-        draw(question.target, job, measured, held)
+    tell = _print_json if as_json else draw
+    tell(question.target, job, measured, held)
+    raise typer.Exit(_exit_code(measured, held))
+
+
+def _exit_code(measured: Measured, held: tuple[Held, ...]) -> int:
     if measured.stopped == "interrupted":
-        raise typer.Exit(EXIT_INTERRUPTED)
-    raise typer.Exit(0 if all(each.is_kept for each in held) else EXIT_FAILED)
+        return EXIT_INTERRUPTED
+    return 0 if all(each.is_kept for each in held) else EXIT_FAILED
+
+
+def _print_json(target: str, job: Job, measured: Measured, held: tuple[Held, ...]) -> None:
+    emit_json(as_object(target, job, measured, held))
 
 
 def _wish(method: str, tool: str, args: str, *, may_write: bool) -> Wish:
