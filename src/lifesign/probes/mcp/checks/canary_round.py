@@ -9,7 +9,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -58,15 +58,19 @@ def refusal(canary: Canary, listed: Tools) -> Failure | None:
                 f"The canary `{canary.name}` was not run: the server lists no tool `{step.tool}`."
             )
             return failed("tools_call", "tool_missing", what)
-        hints = tool.get("annotations")
-        only_reads = isinstance(hints, Mapping) and hints.get("readOnlyHint") is True
-        if not only_reads and not canary.allow_writes:
+        if not only_reads(tool) and not canary.allow_writes:
             what = (
                 f"The canary `{canary.name}` was not run: `{step.tool}` does not say that it only reads "
                 "(annotations.readOnlyHint)."
             )
             return failed("tools_call", "not_read_only", what)
     return None
+
+
+def only_reads(tool: Mapping[str, object]) -> bool:
+    """Whether a tool says that it changes nothing."""
+    hints = tool.get("annotations")
+    return isinstance(hints, Mapping) and hints.get("readOnlyHint") is True
 
 
 @dataclass(slots=True)
@@ -210,6 +214,7 @@ class _Call:
             on_notice=self._note,
             headers=self._headers(),
         )
+        message = replace(message, repeatable=only_reads(self.tool))
         self.exchange = visit.line.exchange(message)
         started = time.perf_counter()
         answer = await visit.line.send(message)

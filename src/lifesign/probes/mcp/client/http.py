@@ -184,7 +184,8 @@ class HTTPLine:
     async def _post(self, message: Message) -> Answer:
         headers = self._endpoint.headers + self._joined + message.headers
         request = Request("POST", self.url, headers, message.body)
-        may_be_stale = self._connection is not None and self._connection.is_reusable
+        is_kept = self._connection is not None and self._connection.is_reusable
+        may_be_stale = is_kept and message.repeatable
         try:
             return await self._exchange(message, request)
         except NetError as error:
@@ -202,7 +203,6 @@ class HTTPLine:
         connection = await self._connected(self.deadline)
         async with connection.stream(request, deadline=deadline, max_body=MAX_ANSWER) as response:
             self._was_answered = True
-            self._sessions.note(message, response.header("mcp-session-id") or "")
             if not self.first_status:
                 self._phases["http"] = response.first_byte_ms
             if not self.first_status or 300 <= self.first_status < 400:
@@ -226,17 +226,22 @@ class HTTPLine:
 
     async def _read(self, message: Message, response: StreamedResponse) -> Answer:
         headers = read_headers(response)
-        is_stream = _is_stream(headers)
-        chunks = cast("AsyncGenerator[bytes]", response.chunks())
-        request_id = message.request_id
-        async with aclosing(chunks):
-            if request_id is None and response.status < 300:
-                # Nothing that is said to a notification matters to clients; they do not wait for the end of it.
-                await EventStream(chunks).drain()
-                return Answer(response.status, headers)
-            if request_id is not None and is_stream and response.status < 300:
-                return await self._read_events(message, request_id, headers, EventStream(chunks))
-            body = b"".join([chunk async for chunk in chunks])
+        if session := headers.get("mcp-session-id"):
+            self._sessions.note(message, session)
+        request_id, is_good = message.request_id, response.status < 300
+        is_stream = is_good and request_id is not None and _is_stream(headers)
+        body = None if is_stream else response.whole()
+        if body is None:
+            chunks = cast("AsyncGenerator[bytes]", response.chunks())
+            async with aclosing(chunks):
+                if request_id is None and is_good:
+                    # What is said to a notification matters to no client; they do not wait for the end of it.
+                    await EventStream(chunks).drain()
+                    return Answer(response.status, headers)
+                if request_id is not None and is_stream:
+                    events = EventStream(chunks)
+                    return await self._read_events(message, request_id, headers, events)
+                body = b"".join([chunk async for chunk in chunks])
         if response.truncated:
             raise NetError(too_large(self.exchange(message)))
         reply = read_reply(body, request_id) if body and request_id is not None else None

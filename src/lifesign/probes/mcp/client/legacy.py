@@ -192,7 +192,7 @@ class LegacyLine:
         limit = min(self.deadline, message.deadline or self.deadline)
         headers = self._endpoint.headers + self._joined + message.headers
         request = Request("POST", self._messages, headers, message.body)
-        is_kept = self._poster is not None and self._poster.is_reusable
+        is_kept = self._poster is not None and self._poster.is_reusable and message.repeatable
         try:
             response = await self._exchange(request, limit)
         except NetError as error:

@@ -16,7 +16,8 @@ class Message:
     """One message to a server. `request_id` is None for a notification, which has no reply.
 
     `step` is the layer that failures of this message belong to, `headers` are what only this message carries
-    (HTTP), `deadline` an earlier instant of the loop clock than the line's own.
+    (HTTP), `deadline` an earlier instant of the loop clock than the line's own. A message that may change something
+    is not `repeatable`: it is never sent again where nobody knows whether it arrived (RFC 9110 §9.2.2).
     """
 
     step: str
@@ -26,6 +27,7 @@ class Message:
     headers: tuple[tuple[str, str], ...] = ()
     deadline: float | None = None
     on_notice: OnNotice | None = None
+    repeatable: bool = True
 
 
 class Line(Protocol):
