@@ -35,6 +35,10 @@ _OPERATORS = (
     "not contains", "starts with", "ends with", "contains", "not matches", "matches", "not in", "in",
     "==", "!=", "<=", ">=", "<", ">",
 )  # fmt: skip
+_LISTED = (
+    "`==`, `!=`, `<`, `<=`, `>`, `>=`, and the words `in`, `contains`, `matches` (each also with `not` before it),"
+    " `starts with` and `ends with`"
+)
 _OPERATOR = "|".join(_OPERATORS).replace(" ", r"\s+")
 _ORDERINGS = frozenset({"<", "<=", ">", ">="})
 _PLAIN = r"""(?:json|header)\(\s*(?:"[^"]*"|'[^']*')\s*\)|[A-Za-z_][\w.]*"""
@@ -97,7 +101,7 @@ def compile_condition(text: str) -> Condition:
     if match is None or match["operand"][0] in "=<>":
         raise ConditionError(
             f"The condition {text!r} is not of the form `fact operator value`.",
-            remedy=f"Operators are {', '.join(_OPERATORS)}; for example `status == 200`.",
+            remedy=f"The operators are {_LISTED}; for example `status == 200`.",
         )
     return _comparison(text, rest.strip(), level, match)
 

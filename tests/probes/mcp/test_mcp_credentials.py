@@ -17,6 +17,7 @@ from lifesign.probes.mcp.client.credentials import (
     is_credential,
 )
 from lifesign.probes.mcp.client.expiry import jwt_claims, jwt_expiry, lifetime
+from lifesign.probes.mcp.settings import MCPSettings
 from lifesign.probes.mcp.sheet import failed
 from lifesign.probes.registry import ProbeContext
 from servers.credentialed import NOW, SECRET, Settings, at, jwt
@@ -233,3 +234,21 @@ async def test_no_secret_is_shown_by_anything_that_holds_one():
 
     for secret in (SECRET, token, "refresh-4711", mine.key_pem.get_secret_value().split("\n")[1]):
         assert secret not in shown
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"bearer_token": "a", "oauth": {"client_id": "a", "client_secret": "b"}},
+        {"bearer_token": "a", "headers": {"authorization": "Bearer b"}},
+    ],
+)
+def test_two_credentials_at_once_are_refused(given: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match="only one credential can be sent"):
+        MCPSettings.model_validate({"url": "http://127.0.0.1/mcp", **given})
+
+
+def test_a_key_of_another_header_may_stand_beside_a_token() -> None:
+    given = {"url": "http://127.0.0.1/mcp", "bearer_token": "a", "headers": {"X-Key": "b"}}
+
+    assert MCPSettings.model_validate(given).bearer_token is not None

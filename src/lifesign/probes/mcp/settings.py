@@ -5,7 +5,7 @@ from datetime import date
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from lifesign.net.http import URLError, parse_url
 from lifesign.net.settings import (
@@ -161,6 +161,18 @@ class MCPSettings(ServerSettings):
             if name.lower() in _OURS:
                 raise ValueError(f"the header {name} is set by the probe itself")
         return headers
+
+    @model_validator(mode="after")
+    def _check_credentials(self) -> "MCPSettings":
+        given = {
+            "bearer_token": self.bearer_token is not None,
+            "oauth": self.oauth is not None,
+            "headers.Authorization": any(name.lower() == "authorization" for name in self.headers),
+        }
+        if sum(given.values()) > 1:
+            named = " and ".join(f"`{name}`" for name, is_given in given.items() if is_given)
+            raise ValueError(f"{named} are given, and only one credential can be sent; leave one")
+        return self
 
 
 def implied(settings: MCPSettings) -> tuple[str, ...]:
