@@ -93,11 +93,19 @@ def problems_in(
 ) -> tuple[Problem, ...]:
     """Each finding of pydantic about `model`, whose own location is `prefix` and whose fields are called `noun`s."""
     found: dict[Loc, Problem] = {}
-    for detail in error.errors(include_url=False, include_context=True):
+    details = error.errors(include_url=False, include_context=True)
+    for detail in details:
         loc = _written_loc(detail["loc"], model)
+        if detail["type"] == "too_short" and _has_wrong_item(detail["loc"], details):
+            continue
         problem = _problem(detail, loc, model, origins=origins, prefix=prefix, noun=noun)
         found.setdefault(prefix + loc, problem)
     return tuple(sorted(found.values(), key=lambda problem: (problem.place.line, problem.path)))
+
+
+def _has_wrong_item(loc: Loc, details: Iterable[Any]) -> bool:
+    """Whether a list is only short because its items are wrong: pydantic counts the good ones, people what they wrote."""
+    return any(len(each["loc"]) > len(loc) and each["loc"][: len(loc)] == loc for each in details)
 
 
 def _problem(

@@ -183,3 +183,13 @@ def test_every_code_is_on_the_page(layer: str) -> None:
 @pytest.mark.parametrize("subject", [*SUBJECTS, *HEALTH_SUBJECTS])
 def test_every_subject_is_on_the_page(subject: str) -> None:
     assert f"`{subject}`" in PAGE.read_text()
+
+
+def test_a_wrong_step_is_told_alone_and_not_as_a_missing_one() -> None:
+    text = "canaries:\n  - name: a\n    steps:\n      - tool: echo\n        expects: []\n"
+
+    with pytest.raises(ConfigError) as caught:
+        read_canaries(text)
+
+    assert "expects: There is no such setting. Did you mean 'expect'?" in str(caught.value)
+    assert "at least 1" not in str(caught.value)
