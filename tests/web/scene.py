@@ -135,7 +135,7 @@ def monitors_of_the_scene() -> list[MonitorView]:
 def alerts_of_the_scene() -> list[AlertView]:
     def alert(number: int, of: MonitorView, **more: object) -> AlertView:
         base = AlertView(
-            id=f"alert-{number}", key=f"{of.id}:state", state=AlertState.FIRING, severity=of.severity,
+            id=f"alert-{number}", key=f"monitor/{of.id}", state=AlertState.FIRING, severity=of.severity,
             title=f"{of.name} is {of.state.value}", failure=of.failure, opened_at=of.since or NOW,
             updated_at=of.since or NOW, acknowledged_at=None, acknowledged_by="", resolved_at=None,
             monitor_id=of.id, monitor_name=of.name, monitor_slug=of.slug, monitor_kind=of.kind,

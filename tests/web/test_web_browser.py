@@ -10,7 +10,7 @@ from lifesign.core.model import State
 from web.documents import OPEN_PAGES, PAGES
 from web.fake_kinds import SESSION
 from web.fakes import FakeServices, emptied
-from web.scene import monitor
+from web.scene import REFUSED, monitor
 from web.serving import served
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -124,6 +124,58 @@ def test_the_chart_is_drawn_and_read_by_keyboard(browser, fleet, errors):
     expect(page.locator("#times .readout")).to_contain_text("15 of 15 failed")
     context.close()
     assert errors == []
+
+
+def test_percentiles_of_phases_are_lines_with_the_usual_time(browser, fleet, errors):
+    base, _, _ = fleet
+    context = opened(browser, base)
+    page = listening(settled(context.new_page(), base + "/monitors/github"), errors)
+    page.get_by_role("link", name="p95", exact=True).click()
+    page.locator(".chart canvas").wait_for()
+
+    page.locator(".chart").focus()
+    page.keyboard.press("Home")
+
+    expect(page.locator("#times .readout")).to_contain_text("initialize")
+    expect(page.locator(".legend")).to_contain_text("usual p95")
+    expect(page.locator("#times")).to_contain_text("Usual is a p95 of 120 ms")
+    context.close()
+    assert errors == []
+
+
+def test_what_somebody_opened_stays_open_when_news_arrive(browser):
+    services = FakeServices()
+    with served(services) as (base, stream):
+        context = opened(browser, base)
+        page = settled(context.new_page(), base + "/monitors/billing-tools")
+        expect(page.locator("#live")).to_have_text("live")
+        page.locator("#evidence summary").click()
+
+        changed = monitor("billing-tools", State.DOWN, name="Renamed", kind="mcp", failure=REFUSED)
+        services.monitors.rows[0] = changed
+        stream.say("monitor.state", id=7, type="monitor.state", monitor_id="id-billing-tools")
+
+        expect(page.locator("h1")).to_have_text("Renamed")
+        expect(page.locator("#evidence pre")).to_be_visible()
+        context.close()
+
+
+def test_drift_is_accepted_without_scripts(browser):
+    with served(FakeServices()) as (base, _):
+        context = opened(browser, base, java_script_enabled=False)
+        page = context.new_page()
+        page.goto(base + "/monitors/billing-tools")
+        page.get_by_role("link", name="Compare").click()
+        page.get_by_role("button", name="Accept and pin").click()
+        expect(page.locator("#main .notice")).to_contain_text("Accepted and pinned.")
+        page.get_by_role("button", name="Unpin").click()
+        expect(page.locator("#main .notice")).to_contain_text("Unpinned.")
+        page.get_by_text("Announce a release").click()
+        page.get_by_label("Note").fill("4.2")
+        page.get_by_label("Until (UTC)").fill("2026-11-20T16:00")
+        page.get_by_role("button", name="Announce").click()
+        expect(page.locator(".releases")).to_contain_text("4.2")
+        context.close()
 
 
 def test_the_days_are_walked_with_arrow_keys(browser, fleet):

@@ -60,7 +60,7 @@ _SIGN_IN: Mapping[str, SignIn] = MappingProxyType(
         "healthy": SignIn(
             "signed in",
             State.UP,
-            "The credential of this monitor is taken, and strangers are refused.",
+            "The credential of this monitor is taken.",
         ),
         "walled": SignIn(
             "sign-in fails",

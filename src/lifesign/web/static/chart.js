@@ -54,8 +54,9 @@ function draw(section) {
   const line = window.uPlot.paths.linear();
   const layers = sums.map((values, phase) => ({ values, colour: swatch(`.${isStacked ? "phase" : "line"}-${phase}`) })).reverse();
   const bare = { points: { show: false }, width: 0, paths: bars };
-  // Percentiles of phases do not add up, so each is a line; a lone point between gaps is still a dot.
-  const lined = (stroke, more) => ({ stroke, width: 1.75, spanGaps: false, paths: line, points: { show: (_, __, ___, ____, gaps) => Boolean(gaps?.length), size: 4, fill: stroke }, ...more });
+  // Percentiles of phases do not add up, so each is a line; a lone point between gaps is a dot.
+  const isLone = (values) => values.flatMap((value, place) => (value != null && values[place - 1] == null && values[place + 1] == null ? [place] : []));
+  const lined = (stroke, values) => ({ stroke, width: 1.75, spanGaps: false, paths: line, points: { show: true, size: 5, fill: stroke, filter: () => isLone(values) } });
   const usual = data.usual === null ? [] : [data.rows.map(() => data.usual)];
   const usualLook = data.usual === null ? [] : [{ stroke: swatch(".usual"), width: 1.5, dash: [8, 5], points: { show: false }, paths: line }];
   const local = document.documentElement.dataset.times === "local";
@@ -74,12 +75,12 @@ function draw(section) {
   const isLong = data.rows.at(-1).at - data.rows[0].at > 2 * 86400;
   const axis = { stroke: inkColour, grid: { stroke: ruleColour, width: 1 }, ticks: { show: false }, font: "11px Inter, system-ui, sans-serif" };
   plot = new window.uPlot({
-    width: holder.clientWidth, height: 220, padding: [12, 4, 0, 0], legend: { show: false },
+    width: holder.clientWidth, height: 220, padding: [12, 18, 0, 0], legend: { show: false },
     tzDate: local ? undefined : (seconds) => window.uPlot.tzDate(new Date(seconds * 1000), "UTC"),
     cursor: { y: false, points: { show: false }, drag: { setScale: false, x: false, y: false } },
     scales: { x: { range: (_, low, high) => [low, high + (high - low) / Math.max(1, data.rows.length - 1)] }, y: { range: (_, __, high) => [0, Math.max(1, high * 1.08)] } },
     axes: [{ ...axis, grid: { show: false }, size: 28, space: 64, values: (_, splits) => splits.map((at) => (isLong ? date : clock).format(at * 1000)) }, { ...axis, size: 52, values: (_, values) => values.map((value) => (value ? shown(value) : "0")) }],
-    series: [{}, ...(isStacked ? layers.map((layer) => ({ ...bare, fill: layer.colour })) : []), { ...bare, fill: swatch(".failed") }, ...(isStacked ? [] : layers.map((layer) => lined(layer.colour))), { stroke: swatch(".p95"), width: 1.5, dash: [2, 3], points: { show: false }, spanGaps: false, paths: line }, ...usualLook],
+    series: [{}, ...(isStacked ? layers.map((layer) => ({ ...bare, fill: layer.colour })) : []), { ...bare, fill: swatch(".failed") }, ...(isStacked ? [] : layers.map((layer) => lined(layer.colour, layer.values))), { stroke: swatch(".p95"), width: 1.5, dash: [2, 3], points: { show: false }, spanGaps: false, paths: line }, ...usualLook],
     hooks: { setCursor: [(chart) => tell(chart.cursor.idx)] },
   }, [data.rows.map((row) => row.at), ...(isStacked ? layers.map((layer) => layer.values) : []), failed, ...(isStacked ? [] : layers.map((layer) => layer.values)), whole, ...usual], holder);
   holder.onkeydown = (event) => {
