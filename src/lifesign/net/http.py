@@ -9,7 +9,7 @@ Several exchanges may follow each other on one connection. Whatever the world do
 import ssl
 import time
 from collections.abc import AsyncIterator, MutableMapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise, takewhile
 from types import TracebackType
@@ -164,25 +164,15 @@ class HTTPConnection:
             *spent,
         )
 
-    @asynccontextmanager
-    async def stream(
+    def stream(
         self, request: Request, *, deadline: float, max_body: int = MAX_BODY
-    ) -> "AsyncIterator[StreamedResponse]":
-        """Send a request and read its response piece by piece (server-sent events). Raises `NetError`.
+    ) -> "StreamedResponse":
+        """Send a request and read its response piece by piece (server-sent events), in an `async with`.
 
-        A response that was not read to its end costs the connection.
+        Entering it sends the request and waits for the headers; that and reading raise `NetError`. A response that
+        was not read to its end costs the connection.
         """
-        incoming = self._incoming(request, max_body=max_body, streaming=True)
-        started = time.perf_counter()
-        response = StreamedResponse(self, incoming, started)
-        try:
-            self._stream.limit(deadline)
-            self._codec.begin(request, incoming)
-            while not incoming.has_headers:
-                await self._wait(incoming, started)
-            yield response
-        finally:
-            response.aclose()
+        return StreamedResponse(self, request, deadline=deadline, max_body=max_body)
 
     def _incoming(self, request: Request, *, max_body: int, streaming: bool) -> Incoming:
         if not self.is_reusable:
@@ -241,12 +231,37 @@ class HTTPConnection:
 
 
 class StreamedResponse:
-    """A response that is read while it arrives."""
+    """A response that is read while it arrives; an async context manager for the time of one exchange."""
 
-    def __init__(self, connection: HTTPConnection, incoming: Incoming, started: float) -> None:
+    def __init__(
+        self, connection: HTTPConnection, request: Request, *, deadline: float, max_body: int
+    ) -> None:
         self._connection = connection
-        self._incoming = incoming
-        self._started = started
+        self._request = request
+        self._deadline = deadline
+        self._incoming = connection._incoming(request, max_body=max_body, streaming=True)  # noqa: SLF001
+        self._started = time.perf_counter()
+
+    async def __aenter__(self) -> Self:
+        connection, incoming = self._connection, self._incoming
+        self._started = time.perf_counter()
+        try:
+            connection._stream.limit(self._deadline)  # noqa: SLF001
+            connection._codec.begin(self._request, incoming)  # noqa: SLF001
+            while not incoming.has_headers:
+                await connection._wait(incoming, self._started)  # noqa: SLF001
+        except BaseException:
+            self.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.aclose()
 
     @property
     def status(self) -> int:
@@ -271,6 +286,15 @@ class StreamedResponse:
     def header(self, name: str) -> str | None:
         """The first value of a header, whatever its case."""
         return find_header(self._incoming.headers, name)
+
+    def whole(self) -> bytes | None:
+        """The decoded body, when all of it is there already, as it is with most small answers; else None."""
+        incoming = self._incoming
+        if not incoming.complete:
+            return None
+        body = b"".join(incoming.pieces)
+        incoming.pieces.clear()
+        return body
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The decoded body, as it comes. Raises `NetError` when it breaks off or the deadline passes."""

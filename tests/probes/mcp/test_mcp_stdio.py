@@ -61,7 +61,9 @@ async def test_the_surface_is_the_same_in_both_eras() -> None:
 
     assert (modern.facts["era"], legacy.facts["era"]) == ("modern", "legacy")
     assert legacy.failure is None
-    assert modern.facts["surface.tools"] == legacy.facts["surface.tools"]
+    assert modern.surface is not None
+    assert legacy.surface is not None
+    assert modern.surface.hashes["tools"] == legacy.surface.hashes["tools"]
 
 
 async def test_an_older_server_is_greeted_by_its_handshake() -> None:

@@ -50,7 +50,7 @@ async def test_an_unchanged_list_is_recognised_by_its_bytes(monkeypatch):
 
     assert one.surface.digest == two.surface.digest
     assert (one.surface.document is None, two.surface.document) == (False, None)
-    assert one.facts["surface.full"] == two.facts["surface.full"]
+    assert one.surface.hashes == two.surface.hashes
     assert asked(server).count("tools/list") == 1
     assert "resources/list" not in asked(server)
 

@@ -31,12 +31,6 @@ class SurfaceFacts(BaseModel):
     """What the server publishes, by content."""
 
     digest: str = Field(description="Names the whole of it; the same as long as nothing changes.")
-    names: str = Field(description="Hash of the tool names.")
-    struct: str = Field(description="Hash of names and schemas, without texts.")
-    contract: str = Field(description="Hash of names and whole schemas.")
-    full: str = Field(description="Hash of everything that is said of the tools.")
-    tools: str = Field(description="Hash over the hashes of the single tools.")
-    surface: str = Field(description="Hash of capabilities, identity and the other lists.")
 
 
 class AuthFacts(BaseModel):

@@ -216,7 +216,6 @@ def _look_into(visit: Visit, look: _Look, audience: str) -> Known:
         surface = _surface(visit, listed, look, audience)
     if surface is not None:
         facts["surface.digest"] = surface.digest
-        facts |= {f"surface.{name}": value for name, value in surface.hashes.items()}
     order = _fingerprint(name.encode(errors="replace") for name in listed.names)
     return Known(b"", b"", 0.0, surface, facts, (*look.findings, *findings), order)
 

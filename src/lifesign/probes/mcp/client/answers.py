@@ -8,7 +8,14 @@ from types import MappingProxyType
 from lifesign.core.model import Failure
 from lifesign.net.chain import PeerChain
 from lifesign.net.failures import NetError
-from lifesign.probes.mcp.client.wire import UNSUPPORTED_VERSION, Fault, Notice, Reply, RPCError
+from lifesign.probes.mcp.client.wire import (
+    UNSUPPORTED_VERSION,
+    Fault,
+    Notice,
+    Reply,
+    Result,
+    RPCError,
+)
 from lifesign.probes.mcp.codes import CODES
 
 EVIDENCE_CHARS = 1000
@@ -134,6 +141,15 @@ class Exchange:
         text = _KEYED.sub(r"\1[redacted]", _JWT.sub("[redacted]", text))
         cut = text[:EVIDENCE_CHARS].encode()[:_MAX_EVIDENCE_BYTES]
         return cut.decode(errors="ignore").strip()
+
+
+def is_plainly_good(answer: Answer) -> bool:
+    """Whether there is nothing to judge: 200, a result, and no filter that says so of itself."""
+    return (
+        answer.status == 200
+        and isinstance(answer.reply, Result)
+        and "cf-mitigated" not in answer.headers
+    )
 
 
 def judge_answer(exchange: Exchange, answer: Answer, *, is_request: bool = True) -> Failure | None:

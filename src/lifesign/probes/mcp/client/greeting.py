@@ -67,8 +67,8 @@ def read_greeting(raw: bytes) -> Greeting | Fault:
     )
 
 
-def read_discovery(raw: bytes) -> Greeting | Fault:
-    """Read the result of `server/discover`; `version` is left empty, for the client chooses it. A name is optional."""
+def read_discovery(raw: bytes, *, version: str = "") -> Greeting | Fault:
+    """Read the result of `server/discover`; the client chooses the `version`. A name is optional."""
     try:
         result = _discover_decoder.decode(raw)
     except UNREADABLE:
@@ -76,7 +76,7 @@ def read_discovery(raw: bytes) -> Greeting | Fault:
     info = result.meta.get(SERVER_INFO) or result.serverInfo
     named = info if isinstance(info, dict) else {}
     return Greeting(
-        version="",
+        version=version,
         server_name=str(named.get("name") or "")[:200],
         server_version=str(named.get("version") or "")[:100],
         server_info=named,

@@ -2,15 +2,15 @@
 
 import time
 from collections.abc import Mapping, MutableMapping
-from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from lifesign.core.model import Failure
 from lifesign.probes.mcp.client.answers import (
     Answer,
     AnswerError,
     Exchange,
+    is_plainly_good,
     judge_answer,
 )
 from lifesign.probes.mcp.client.greeting import Greeting, read_discovery, read_greeting
@@ -32,6 +32,7 @@ from lifesign.probes.mcp.client.wire import (
     request_body,
 )
 
+_ACCEPTED = frozenset({202, 204})
 _CONNECTING = ("dns", "tcp", "tls", "http", "spawn")
 _IDS_AFTER = MappingProxyType({Era.MODERN: 0, Era.LEGACY: 1000})
 """The ids of the eras do not meet: a program may still answer `server/discover` while `initialize` is waited for."""
@@ -123,6 +124,8 @@ class Visit:
 
     def result_of(self, message: Message, answer: Answer) -> Result:
         """The result in an answer; raises `AnswerError` when there is none."""
+        if is_plainly_good(answer):
+            return cast("Result", answer.reply)
         exchange = self.line.exchange(message)
         if failure := judge_answer(exchange, answer):
             raise AnswerError(failure, answer)
@@ -154,17 +157,17 @@ class Visit:
             message = self.message("server/discover", {}, step="discover")
             answer, result = await self._first(message)
         started = time.perf_counter()
-        greeting = read_discovery(result.raw)
-        exchange = self.line.exchange(message)
+        greeting = read_discovery(result.raw, version=self._version)
         if isinstance(greeting, Fault):
-            failure = exchange.failure(
-                "discover", greeting.code, f"got a result that {greeting.what}", answer=answer
-            )
+            what = f"got a result that {greeting.what}"
+            exchange = self.line.exchange(message)
+            failure = exchange.failure("discover", greeting.code, what, answer=answer)
             raise AnswerError(failure, answer)
         if self._version not in greeting.supported:
+            exchange = self.line.exchange(message)
             raise AnswerError(_nothing_shared(exchange, greeting.supported, answer), answer)
         self.phases["version"] = _elapsed_ms(started)
-        return replace(greeting, version=self._version)
+        return greeting
 
     async def _shake_hands(self) -> Greeting:
         """`initialize`, asked once more in a version that the server names, then `initialized`."""
@@ -215,8 +218,10 @@ class Visit:
         started = time.perf_counter()
         message = Message("initialize", "notifications/initialized", INITIALIZED)
         answer = await self.line.send(message)
-        if failure := judge_answer(self.line.exchange(message), answer, is_request=False):
-            raise AnswerError(failure, answer)
+        if answer.status not in _ACCEPTED:
+            failure = judge_answer(self.line.exchange(message), answer, is_request=False)
+            if failure is not None:
+                raise AnswerError(failure, answer)
         self.phases["initialized"] = _elapsed_ms(started)
 
     def _connecting_ms(self) -> float:
