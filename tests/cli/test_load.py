@@ -283,26 +283,30 @@ def test_ping_is_refused_where_there_is_none(lifesign) -> None:
     assert "has no `ping`" in told.err
 
 
+def loading(*args: str) -> "subprocess.Popen[bytes]":
+    environ = {name: v for name, v in os.environ.items() if not name.startswith("LIFESIGN_")}
+    command = [sys.executable, "-m", "lifesign", "load", *args]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ)
+
+
+@pytest.mark.slow
+def test_an_interruption_before_anybody_answered_ends_at_once() -> None:
+    with (
+        in_background(lambda: FaultyMCP("initialize/hang")) as server,
+        loading(server.url, "--timeout", "60s") as process,
+    ):
+        until(lambda: server.steps, within=20.0, what="the first request")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+
+    assert (process.returncode, out) == (INTERRUPTED, b"")
+    assert b"Traceback" not in err
+
+
 @pytest.mark.slow
 def test_an_interruption_tells_what_was_measured_and_ends_the_sessions() -> None:
-    environ = {
-        name: value for name, value in os.environ.items() if not name.startswith("LIFESIGN_")
-    }
     with in_background(lambda: FaultyMCP(tools=[READS])) as server:
-        command = [
-            sys.executable,
-            "-m",
-            "lifesign",
-            "load",
-            server.url,
-            "--method",
-            "ping",
-            "--duration",
-            "60s",
-        ]
-        with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ
-        ) as process:
+        with loading(server.url, "--method", "ping", "--duration", "60s") as process:
             until(lambda: server.steps.count("ping") > 50, within=20.0, what="requests to come")
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=20)

@@ -141,6 +141,8 @@ def load(  # noqa: PLR0917 - Typer calls it by name
         _refuse_strangers(error.failure)
         _tell_failure(question.target, error.failure, as_json=as_json)
         raise typer.Exit(EXIT_FAILED) from None
+    if measured is None:
+        raise typer.Exit(EXIT_INTERRUPTED)
     held = hold(limits, measured.tally, measured.rate)
     tell = _print_json if as_json else draw
     tell(question.target, job, measured, held)
@@ -199,7 +201,7 @@ def _question(target: str, given: dict[str, object], pairs: tuple[str, ...]) -> 
     return question_of(kind, merged(settings, pairs), (), None)
 
 
-async def _measure(question: Question, job: Job, *, anywhere: bool) -> Measured:
+async def _measure(question: Question, job: Job, *, anywhere: bool) -> Measured | None:
     """Load with the credential of the settings, which is asked for once and over an ordinary network."""
     settings = question.settings
     if not isinstance(settings, MCPSettings):

@@ -52,7 +52,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What came of it. `greeted` names who answered the first visit."""
+    """What came of it, from the start to the last answer. `greeted` names who answered the first visit."""
 
     tally: Tally
     work: Work
@@ -121,10 +121,16 @@ class Load:
     _scopes: set[asyncio.Timeout] = field(default_factory=set)
     _dialect: Dialect | None = None
 
-    async def run(self) -> Measured:
-        """Test. Raises InvalidError when the work cannot be done, and `NetError` when nobody can be greeted."""
+    async def run(self) -> Measured | None:
+        """Test; None when it was interrupted before it began.
+
+        Raises InvalidError when the work cannot be done, and `NetError` when nobody can be greeted.
+        """
         with self._interruptible():
-            work, greeted, address = await self._look_first()
+            async with self._cut_short():
+                work, greeted, address = await self._look_first()
+            if self.is_interrupted:
+                return None
             fresh = Tally()
             self.tally = self.net.tally = fresh
             self._left = self.job.requests
@@ -133,7 +139,7 @@ class Load:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self.job.concurrency):
                     group.create_task(self._client(work))
-            elapsed_s = time.perf_counter() - started
+        elapsed_s = max(fresh.last_at - started, 0.0)
         return Measured(fresh, work, elapsed_s, self._why_stopped(), greeted, address)
 
     def stop(self) -> None:
@@ -181,11 +187,17 @@ class Load:
         return work, f"{said}, {greeting.version}", lines.current.address
 
     async def _client(self, work: Work) -> None:
+        async with self._cut_short():
+            await self._go(work)
+
+    @asynccontextmanager
+    async def _cut_short(self) -> AsyncIterator[None]:
+        """What is done within ends when somebody interrupts, as soon as it has tidied up after itself."""
         try:
             async with asyncio.timeout(None) as scope:
                 self._scopes.add(scope)
                 try:
-                    await self._go(work)
+                    yield
                 finally:
                     self._scopes.discard(scope)
         except TimeoutError:
@@ -223,7 +235,7 @@ class Load:
                         return True
         except NetError as error:
             # What fails within is counted there: this is a session that could not be had.
-            self.tally.fail(error.failure)
+            self._count(error.failure)
         return False
 
     async def _try(self, act: Callable[[], Awaitable[None]]) -> bool:
@@ -233,13 +245,19 @@ class Load:
             async with asyncio.timeout(self.job.timeout_s + OVERRUN_S):
                 await act()
         except NetError as error:
-            self.tally.fail(error.failure)
+            self._count(error.failure)
             return not _is_cut_off(error.failure)
         except TimeoutError:
-            self.tally.fail(_overrun(self.job.timeout_s))
+            self._count(_overrun(self.job.timeout_s))
             return False
-        self.tally.succeed((time.perf_counter() - started) * 1000)
+        ended = time.perf_counter()
+        self.tally.succeed((ended - started) * 1000)
+        self.tally.last_at = ended
         return True
+
+    def _count(self, failure: Failure) -> None:
+        self.tally.fail(failure)
+        self.tally.last_at = time.perf_counter()
 
     @asynccontextmanager
     async def _arrived(self) -> AsyncIterator[tuple[Visit, HTTPLines]]:

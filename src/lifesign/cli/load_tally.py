@@ -28,7 +28,10 @@ class Trouble:
 
 @dataclass(slots=True)
 class Tally:
-    """Fills while the test runs. Latencies are those of what went well, in milliseconds."""
+    """Fills while the test runs. Latencies are those of what went well, in milliseconds.
+
+    `last_at` is when the last one came to an end (`time.perf_counter`).
+    """
 
     ok: int = 0
     failed: int = 0
@@ -37,6 +40,7 @@ class Tally:
     bytes_sent: int = 0
     bytes_received: int = 0
     max_ms: float = 0.0
+    last_at: float = 0.0
     troubles: dict[tuple[str, str], Trouble] = field(default_factory=dict)
     _merged: Histogram = field(default_factory=Histogram)
     _fresh: list[float] = field(default_factory=list)

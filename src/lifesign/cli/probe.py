@@ -128,7 +128,7 @@ def probe(  # noqa: PLR0917 - Typer calls it by name
     timeout: Timeout = "",
     settings: Settings = None,
 ) -> None:
-    """Probe TARGET once and show each layer. Exit code 0: up, 2: not up, 64: wrong usage."""
+    """Probe TARGET once. Exit code 0: up, 2: not up or what --fail-on names, 64: wrong usage."""
     flags = {"json": as_json, "junit": junit, "sarif": sarif, "markdown": markdown}
     wanted = wanted_of(flags, report or [], output=output, summary=summary)
     failing = blames_of(fail_on or [], has_baseline=baseline is not None)

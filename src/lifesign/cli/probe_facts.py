@@ -14,6 +14,7 @@ _LISTED_CHARS = 700
 _LISTS = frozenset({"tools", "canaries"})
 _MOST_TOOLS = 12
 _NAME_CHARS = 40
+_SHORT_CHARS = 60
 _STANDINGS: Mapping[str, str] = MappingProxyType(
     {
         "open": "not asked for",
@@ -29,6 +30,15 @@ def told_facts(facts: Facts) -> Iterator[tuple[str, str]]:
     for label, text in _told(facts):
         if text:
             yield label, clean(text, _LISTED_CHARS if label in _LISTS else _MOST_CHARS)
+
+
+def in_short(facts: Facts) -> str:
+    """Who answered, in a few words for a table; safe to print."""
+    server = f"{facts.get('server.name', '')} {facts.get('server.version', '')}".strip()
+    count = facts.get("tools.count")
+    tools = "" if count is None else f"{count} tools"
+    asked = "asks for sign-in" if facts.get("auth.state") == "required" else ""
+    return clean(" · ".join(filter(None, (server, tools, asked))), _SHORT_CHARS)
 
 
 def _told(facts: Facts) -> Iterator[tuple[str, str]]:

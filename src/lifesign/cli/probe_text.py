@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from lifesign.cli.manifest_text import COLOURS, class_of
 from lifesign.cli.output import Colour, clean, emit, emit_table, paint, seen_width, state_word
-from lifesign.cli.probe_facts import told_facts
+from lifesign.cli.probe_facts import in_short, told_facts
 from lifesign.cli.reports.rungs import rungs_of
 from lifesign.cli.reports.values import Compared, Entry, Report, blames
 from lifesign.core.ladder import Rung, as_text
@@ -164,9 +164,4 @@ def _what(entry: Entry) -> str:
     failure = entry.failure
     if failure is not None:
         return clean(f"{failure.layer}/{failure.code}", _MOST_CHARS)
-    facts = entry.finished.observation.facts if entry.finished else {}
-    server = f"{facts.get('server.name', '')} {facts.get('server.version', '')}".strip()
-    tools = facts.get("tools.count")
-    asked = "asks for sign-in" if facts.get("auth.state") == "required" else ""
-    shown = " · ".join(filter(None, (server, "" if tools is None else f"{tools} tools", asked)))
-    return clean(shown, _MOST_CHARS)
+    return in_short(entry.finished.observation.facts) if entry.finished else ""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from lifesign.cli.manifest_text import class_of
 from lifesign.cli.markdown import escaped
-from lifesign.cli.probe_facts import told_facts
+from lifesign.cli.probe_facts import in_short, told_facts
 from lifesign.cli.reports.rungs import rungs_of
 from lifesign.cli.reports.values import Compared, Entry, Report, blames
 from lifesign.core.ladder import Rung
@@ -76,9 +76,7 @@ def _row(entry: Entry) -> str:
     if entry.finished is None:
         return f"| {name} | – skipped | | {escaped(entry.skipped, 200)} |"
     failure, facts = entry.failure, entry.finished.observation.facts
-    what = (
-        f"{failure.layer}/{failure.code}" if failure else dict(told_facts(facts)).get("server", "")
-    )
+    what = f"{failure.layer}/{failure.code}" if failure else in_short(facts)
     state = f"{_MARKS.get(entry.state, '')} {entry.state.value}"
     return f"| {name} | {state} | {entry.finished.duration_ms:.0f} ms | {escaped(what, 200)} |"
 
