@@ -96,7 +96,9 @@ class Shelf:
     def last(self, name: str, settings: BaseModel) -> Told | None:
         """What was told last under these very settings."""
         kept = self._kept.get(name)
-        return kept.told if kept is not None and kept.settings == settings else None
+        if kept is None or not (kept.settings is settings or kept.settings == settings):
+            return None
+        return kept.told
 
     def is_due(self, name: str, settings: BaseModel, *, every_s: float, now_s: float) -> bool:
         """Whether to look again: never looked, not well last time, or the period is over."""
