@@ -256,6 +256,15 @@ def test_who_is_told_of_drift(
         ) == ("drift", "drift", Reason.SCHEMA_DRIFT)  # fmt: skip
 
 
+def test_a_breaking_change_does_not_hide_a_text_that_looks_like_tampering() -> None:
+    concern = concern_of(drifted(), [REMOVED, REWORDED, POISON, ADDED], severity=Severity.HIGH)
+
+    assert concern is not None
+    assert concern.failure.message == (
+        "The published surface differs from the accepted one. Tool a was removed. Odd text. Other changes: 2."
+    )
+
+
 def test_no_drift_is_no_concern() -> None:
     assert concern_of(start(), [REMOVED], severity=Severity.HIGH) is None
 

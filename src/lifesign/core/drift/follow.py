@@ -23,6 +23,7 @@ WINDOW = 10
 
 _FLIPS = 3
 _DIGESTS = 3
+_NAMED = 3
 _TITLE_CHARS = 120
 _COMPARE = (
     "Compare the two surfaces. If the change is meant, accept the new baseline (or announce releases beforehand); "
@@ -154,7 +155,7 @@ def concern_of(drift: Drift, changes: Sequence[Change], *, severity: Severity) -
     wanted = _severity_of(worst) if worst is not None else None
     if worst is not None and wanted is not None:
         title = f"published surface changed: {worst.message.rstrip('.')[:_TITLE_CHARS]}"
-        message = _sentence(worst, len(changes) - 1)
+        message = _sentence(worst, changes)
         return _concern(worst.code, min(wanted, severity, key=_rank), title, message, _COMPARE)
     if not drift.unstable:
         return None
@@ -179,9 +180,13 @@ def _severity_of(change: Change) -> Severity | None:
     return None
 
 
-def _sentence(worst: Change, others: int) -> str:
-    told = f" Other changes: {others}." if others else ""
-    return f"The published surface differs from the accepted one. {worst.message}{told}"
+def _sentence(worst: Change, changes: Sequence[Change]) -> str:
+    """The worst change in words, and each text that looks like tampering: a louder change must not hide it."""
+    others = [change for change in changes if change is not worst]
+    named = [change.message for change in others if change.code in SUSPICIOUS][:_NAMED]
+    unnamed = len(others) - len(named)
+    told = [worst.message, *named, *([f"Other changes: {unnamed}."] if unnamed else [])]
+    return f"The published surface differs from the accepted one. {' '.join(told)}"
 
 
 def _rank(severity: Severity) -> int:
