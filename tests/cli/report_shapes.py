@@ -124,6 +124,7 @@ def require_junit(text: str) -> ET.Element:
         assert set(suite.attrib) == {
             "name", "package", "id", "timestamp", "hostname", "tests", "failures", "errors", "skipped", "time",
         }  # fmt: skip
+        assert suite.attrib["name"].strip()
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", suite.attrib["timestamp"])
         tags = [child.tag for child in suite]
         cases = suite.findall("testcase")

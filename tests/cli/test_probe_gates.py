@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from cli.report_shapes import require_junit
 from lifesign.testing import TOOL, FaultyMCP, Gate
 from servers.background import in_background
 from servers.programs import small_server
@@ -235,3 +236,9 @@ def test_what_is_about_one_server_does_not_go_with_a_file(lifesign, config, args
 
     assert told.code == USAGE
     assert "do not go with --config" in told.err
+
+
+def test_a_server_without_a_name_has_one_in_junit(lifesign, config) -> None:
+    path = config(**{" ": {"url": "http://127.0.0.1:1/mcp"}})
+
+    require_junit(lifesign("probe", "--config", path, "--junit").out)

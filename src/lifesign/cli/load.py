@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from lifesign.cli.access import headers_of, let_in, seconds_of, token_of
-from lifesign.cli.load_run import Job, Load, LoadNet, Measured
+from lifesign.cli.load_net import LoadNet
+from lifesign.cli.load_run import Job, Load, Measured
 from lifesign.cli.load_tally import Held, Tally, hold, limits_of
 from lifesign.cli.load_text import as_object, draw
 from lifesign.cli.load_work import METHODS, Wish
