@@ -177,6 +177,15 @@ async def test_changes_are_tried_with_the_secrets_that_are_stored(client, servic
     assert services.trials.drafts[-1]["settings"]["token"] == "***"
 
 
+async def test_changes_are_tried_without_scripts_as_well(client, services: FakeServices):
+    form = {"settings.url": URL, "version": "3", "intent": "try"}
+
+    page = parse((await client.post("/monitors/github/edit", data=form)).text)
+
+    assert "tried just now" in page.text
+    assert not [name for name, _ in services.monitors.calls if name == "update"]
+
+
 async def test_what_is_set_stands_open(client, services: FakeServices):
     services.monitors.rows.append(
         monitor(

@@ -39,6 +39,12 @@ async def test_a_server_that_asks_to_sign_in_is_up_and_says_so(client, services:
     assert "behind sign-in not run" in page.text
 
 
+async def test_a_listing_says_which_servers_ask_to_sign_in(client, services: FakeServices):
+    services.monitors.rows = [replace(each, flapping=False) for each in services.monitors.rows]
+
+    assert "Sign-in required: https://mcp.stripe.com asks" in await said(client, "/")
+
+
 async def test_kinds_without_a_surface_have_no_such_part(client):
     assert "What it publishes" not in await said(client, "/monitors/api")
 

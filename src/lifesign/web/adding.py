@@ -17,6 +17,7 @@ from lifesign.web.frame import framed
 from lifesign.web.gate import page, to
 from lifesign.web.ladder import rungs, unclimbed
 from lifesign.web.posted import read_form
+from lifesign.web.servers import sign_in
 from lifesign.web.sheet import (
     Sheet,
     changes_of,
@@ -170,6 +171,7 @@ def _trial_context(sheet: Sheet) -> dict[str, object]:
     order = kind.ladder if kind else ()
     return {
         "trial": trial,
+        "trial_sign_in": sign_in(trial.facts) if trial else None,
         "trial_error": sheet.error or sheet.trial_error,
         "rungs": rungs(order, trial.phases_ms, failure=trial.failure, facts=trial.facts)
         if trial

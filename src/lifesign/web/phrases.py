@@ -128,6 +128,8 @@ def note(monitor: MonitorView) -> str:
         return "The last check failed and is being confirmed."
     if monitor.flapping:
         return "Flapping: it keeps changing between up and down."
+    if monitor.last_run is not None and monitor.last_run.facts.get("auth.state") == "required":
+        return f"Sign-in required: {monitor.target} asks for a credential, as it should."
     return monitor.target
 
 
