@@ -301,3 +301,28 @@ async def test_nothing_that_a_server_says_is_our_bug(seed):
             failure = (await observe(kind, settings, context)).failure
             assert failure is None or failure.layer != "internal"
             assert failure is None or failure.code != "timeout"
+
+
+@pytest.mark.parametrize("step", ["initialize", "tools_list"])
+async def test_a_stream_that_is_closed_to_be_polled_is_resumed_until_the_reply_comes(step):
+    """A server that works for long may close its stream and be asked again (MCP 2025-11-25, polling)."""
+    replies: list[bytes] = []
+
+    def begin(call: Call) -> Answer:
+        answer = call.faithful()
+        replies.append(b"data: " + (answer.body or b"") + b"\n\n")
+        session = {name: each for name, each in answer.headers.items() if "session" in name.lower()}
+        stream = {"Content-Type": "text/event-stream", **session}
+        return Answer(200, stream, chunks=(b"id: first\nretry: 1\ndata:\n\n",))
+
+    def go_on(call: Call) -> Answer:
+        assert call.headers["last-event-id"] == "first"
+        assert call.headers["mcp-session-id"] == "session-4711"
+        return events(*replies) if call.nth == 4 else events(b": not yet\n\n")
+
+    async with FaultyMCP(**{step: begin}, stream=go_on) as server:
+        observation = await probe(server.url)
+
+    assert where(observation) == "ok"
+    assert server.steps.count("stream") == 4
+    assert server.steps.count("delete") == 1

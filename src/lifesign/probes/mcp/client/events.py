@@ -15,6 +15,10 @@ from lifesign.probes.mcp.client.wire import Fault, Notice, Reply, read_event
 MAX_ANSWER = 4 * 1024 * 1024
 """The largest answer that is read, in bytes: a hundred times a rich tool list."""
 
+MAX_ID_CHARS = 4096
+RETRY_MS = 1000
+"""How long a client waits before it resumes a stream whose server does not say, as the official SDKs do."""
+LEAST_RETRY_MS = 100
 DRAIN_S = 0.25
 """How long a stream may stay open after its reply before the connection is given up for it."""
 
@@ -29,9 +33,12 @@ class StreamEndedError(NetError):
 class EventStream:
     """The events of one response, and the replies among them."""
 
-    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+    def __init__(self, chunks: AsyncIterator[bytes], ended: "EventStream | None" = None) -> None:
+        """`ended` is the stream that this one resumes: its last number and its wish to wait hold until others come."""
         self._chunks = chunks
         self._reader = EventReader()
+        if ended is not None:
+            self._reader.last_id, self._reader.retry_ms = ended.resumption
         self._waiting: deque[ServerEvent] = deque()
         self._size = 0
 
@@ -41,14 +48,21 @@ class EventStream:
         return self._reader.comments
 
     @property
+    def resumption(self) -> tuple[str, int | None]:
+        """What the server said of resuming: the last number, and how long to wait for it."""
+        return self._reader.last_id, self._reader.retry_ms
+
+    @property
     def last_id(self) -> str:
         """The number of the last event, with which the stream can be resumed; empty when events have none."""
-        return self._reader.last_id
+        last_id = self._reader.last_id
+        return last_id if len(last_id) <= MAX_ID_CHARS else ""
 
     @property
     def retry_ms(self) -> int:
-        """How long the server wants a client to wait before it resumes."""
-        return self._reader.retry_ms if self._reader.retry_ms is not None else 0
+        """How long a client waits before it resumes: as the server wants it, and never so short that it is a flood."""
+        wanted = self._reader.retry_ms
+        return RETRY_MS if wanted is None else max(wanted, LEAST_RETRY_MS)
 
     async def next(self) -> ServerEvent | None:
         """The next event that carries data; None at the end of the stream. Raises `NetError`."""

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping, MutableMapping
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from lifesign.core.model import Reason
@@ -26,8 +26,8 @@ from lifesign.probes.mcp.client.moves import MAX_REDIRECTS, endless, next_place
 from lifesign.probes.mcp.client.sessions import Sessions
 from lifesign.probes.mcp.client.wire import Result, read_reply
 
-MAX_RESUMPTIONS = 10
-"""How often the streams of one visit are resumed."""
+MAX_RESUMPTIONS = 50
+"""How often the streams of one visit are resumed; a server may close them every few hundred milliseconds."""
 _NO_STREAM = frozenset({400, 404, 405, 406, 501})
 """How a server says that it resumes nothing."""
 STALE_CODES = frozenset({"closed_early", "reset"})
@@ -103,7 +103,7 @@ class HTTPLine:
 
     def join(self, *, session: str, version: str) -> None:
         """Carry the session and the agreed version on every later request."""
-        self._sessions.joined = session
+        self._sessions.join(session)
         self._joined = (("MCP-Protocol-Version", version),)
         if session:
             self._joined += (("Mcp-Session-Id", session),)
@@ -268,7 +268,9 @@ class HTTPLine:
             if resumed is None:
                 # A server that numbers its events and resumes nothing: that the stream closed is the news.
                 raise ended from None
-            return resumed
+            # The session was named where the answer began.
+            named = {name: headers[name] for name in ("mcp-session-id",) if name in headers}
+            return replace(resumed, headers={**resumed.headers, **named})
         self.framing, self.replied_at = "sse", time.perf_counter()
         await events.drain()
         return Answer(200, headers, text, found, "sse")
@@ -286,7 +288,7 @@ class HTTPLine:
             ("Accept", "text/event-stream"),
             ("Last-Event-ID", ended.last_id),
             *self._endpoint.headers[2:],
-            *self._joined,
+            *(self._joined or self._sessions.early()),
         )
         request = Request("GET", self.url, headers)
         connection = await self._connected(self.deadline)
@@ -301,7 +303,8 @@ class HTTPLine:
                 if response.status >= 300:
                     body = b"".join([chunk async for chunk in chunks])
                     return Answer(response.status, found, body)
-                return await self._read_events(message, request_id, found, EventStream(chunks))
+                resumed = EventStream(chunks, ended)
+                return await self._read_events(message, request_id, found, resumed)
 
     def _placed(self, message: Message, error: NetError) -> NetError:
         """Once the handshake began, silence is a hang of the step that was asked, not of HTTP."""

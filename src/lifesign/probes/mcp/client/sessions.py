@@ -33,6 +33,16 @@ class Sessions:
         if len(known) < MOST:
             known[session] = None
 
+    def join(self, session: str) -> None:
+        """Carry a session on every later message, and end it at last."""
+        self.joined = session
+        if session:
+            self.opened[session] = None
+
+    def early(self) -> tuple[tuple[str, str], ...]:
+        """The header of the newest session that was opened, for what must be asked before its greeting is complete."""
+        return tuple([("Mcp-Session-Id", session) for session in list(self.opened)[-1:]])
+
     def start_over(self) -> None:
         """The question was refused: what was offered with it is nothing but a burden to the server."""
         self.joined = ""
