@@ -241,6 +241,21 @@ async def test_the_weight_says_what_a_failure_does(weight: str, level: Level) ->
     assert visitor.sheet.facts["canary.bees.state"] == "down"
 
 
+async def test_every_canary_that_fails_is_told_and_the_first_one_counts() -> None:
+    wrong = {"expect": ['json("$.total_results") == 99']}
+    async with FaultyMCP(tools=TOOLS) as server:
+        visitor = Visitor(server.url)
+        failure = await visitor.run(
+            canary(SEARCH | wrong, name="one"), canary(SEARCH | wrong, name="two")
+        )
+
+    assert failure is not None
+    assert "Canary `one`" in failure.message
+    [beside] = visitor.sheet.findings
+    assert (beside.level, beside.code) == (Level.FAIL, "assertion_failed")
+    assert "Canary `two`" in beside.message
+
+
 async def test_levels_of_conditions_count() -> None:
     step = {"tool": "clock", "expect": ["warn: duration_ms < 0", "info: ttfb_ms < 0"]}
     async with FaultyMCP(tools=TOOLS) as server:

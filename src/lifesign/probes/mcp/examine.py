@@ -74,7 +74,7 @@ async def _try_out(
         )
         if settings.stream is not None and listed is not None:
             found = await check_stream(visit, sheet, ctx, settings.stream, listed=listed)
-            failure = failure or found
+            failure = sheet.first(failure, found)
     found = await check_primitives(
         visit,
         sheet,
@@ -83,7 +83,7 @@ async def _try_out(
         prompt=settings.prompt,
         completion=settings.completion,
     )
-    return failure or found
+    return sheet.first(failure, found)
 
 
 def _by_name(listing: Listing | None) -> Mapping[str, Tool]:

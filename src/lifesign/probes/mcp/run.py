@@ -162,7 +162,7 @@ class _Run:
             open_visit=lambda: self._another_visit(lines.endpoint),
         )
         lost = await check_session(visit, self.sheet, ctx, calls=settings.session_calls)
-        return examined if lost is None else Examined(examined.surface, examined.failure or lost)
+        return Examined(examined.surface, self.sheet.first(examined.failure, lost))
 
     async def _arrive(self, lines: HTTPLines) -> Arrival:
         known = self.ctx.memory.get("mcp.dialect")

@@ -34,6 +34,15 @@ class Sheet:
         if finding not in self.findings:
             self.findings.append(finding)
 
+    def first(self, failure: Failure | None, found: Failure | None) -> Failure | None:
+        """The failure that counts: the first one. One that was found after it stands beside it as a finding."""
+        if failure is None or found is None:
+            return failure or found
+        beside = Finding(Level.FAIL, found.layer, found.code, found.message, found.remedy)
+        if beside not in self.findings:
+            self.findings.append(beside)
+        return failure
+
 
 def found(level: Level, layer: str, code: str, message: str) -> Finding:
     """A finding with the remedy of its code."""

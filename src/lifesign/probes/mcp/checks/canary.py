@@ -49,7 +49,7 @@ async def run_canaries(
             shelf.keep(canary.name, canary, told, now_s=now_s)
         last = shelf.last(canary.name, canary) or Told({"state": "unknown"})
         found = tell(last, sheet, prefix=f"canary.{canary.name}", weight=canary.weight)
-        failure = failure or found
+        failure = sheet.first(failure, found)
     if ran:
         sheet.phases["tools_call"] = (time.perf_counter() - started) * 1000
     return failure

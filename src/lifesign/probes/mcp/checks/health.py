@@ -68,7 +68,7 @@ async def check_health(
     for url in urls:
         last = shelf.last(url.name, url) or Told()
         found = tell(last, sheet, prefix=f"health.{url.name}", weight=url.weight)
-        failure = failure or found
+        failure = sheet.first(failure, found)
     return failure
 
 

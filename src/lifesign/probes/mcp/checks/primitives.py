@@ -62,15 +62,15 @@ async def check_primitives(
     failure: Failure | None = None
     if resource is not None:
         found = await periodic("resources", resource, lambda: _read(asked, resource), sheet, ctx)
-        failure = failure or found
+        failure = sheet.first(failure, found)
     if prompt is not None:
         found = await periodic("prompts", prompt, lambda: _expand(asked, prompt), sheet, ctx)
-        failure = failure or found
+        failure = sheet.first(failure, found)
     if completion is not None:
         found = await periodic(
             "completion", completion, lambda: _complete(asked, completion), sheet, ctx
         )
-        failure = failure or found
+        failure = sheet.first(failure, found)
     return failure
 
 
