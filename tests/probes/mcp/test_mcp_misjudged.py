@@ -10,7 +10,7 @@ import pytest
 
 from lifesign.clock import SystemClock
 from lifesign.net import Net
-from lifesign.probes.mcp import MCPSettings
+from lifesign.probes.mcp import MCPSettings, watch
 from lifesign.probes.mcp.patience import retry_after_s
 from lifesign.probes.once import observe
 from lifesign.probes.registry import ProbeContext, load_kinds
@@ -326,3 +326,33 @@ async def test_a_stream_that_is_closed_to_be_polled_is_resumed_until_the_reply_c
     assert where(observation) == "ok"
     assert server.steps.count("stream") == 4
     assert server.steps.count("delete") == 1
+
+
+class Later(SystemClock):
+    ahead_s = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead_s
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_server_that_asks_us_to_wait_is_left_alone_for_so_long_and_no_longer(status):
+    """Its health URLs are another matter: just then they know what is wrong."""
+
+    def busy(call: Call) -> Answer:
+        return Answer(status, {"Retry-After": "60"}) if call.nth == 1 else call.faithful()
+
+    memory, clock, seen = {}, Later(), []
+    async with FaultyMCP(initialize=busy) as server:
+        health = {"name": "h", "url": server.health_url}
+        settings = MCPSettings(url=server.url, era="legacy", health=[health])
+        for ahead_s in (0.0, 59.0, 61.0):
+            clock.ahead_s = ahead_s
+            deadline = asyncio.get_running_loop().time() + 5
+            context = ProbeContext(Net.open(), clock, deadline, memory=memory)
+            observation = await watch(settings, context)
+            seen.append((where(observation), server.steps.count("initialize")))
+            assert observation.facts["health.h.state"] == "up"
+
+    told = "http/rate_limited" if status == 429 else "http/overloaded"
+    assert seen == [(told, 1), (told, 1), ("ok", 2)]

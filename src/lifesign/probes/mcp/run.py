@@ -57,10 +57,9 @@ async def watch(settings: MCPSettings, ctx: ProbeContext) -> Observation:
     if not isinstance(plan, Plan) or plan.settings is not settings:
         plan = ctx.memory["mcp.plan"] = Plan.of(settings)
     patience = Patience.of(ctx)
-    if patience.failure is not None:
-        # The end of our credential comes nearer all the same.
-        return Observation(plan.credentials.facts(ctx), failure=patience.failure)
-    return await with_health(settings.health, ctx, _Run(plan, ctx, Sheet()).observe())
+    seen = _Run(plan, ctx, Sheet())
+    look = seen.observe() if patience.failure is None else seen.wait(patience.failure)
+    return await with_health(settings.health, ctx, look)
 
 
 @dataclass(slots=True)
@@ -71,6 +70,10 @@ class _Run:
     ctx: ProbeContext
     sheet: Sheet
     _dialled: list[HTTPLines] = field(default_factory=list)
+
+    async def wait(self, failure: Failure) -> Observation:
+        """Leave the server alone as it asked, and go on telling why. The end of our credential comes nearer meanwhile."""
+        return Observation(self.plan.credentials.facts(self.ctx), failure=failure)
 
     async def observe(self) -> Observation:
         """Go as far as it goes, end the session whatever happened, and settle what it means."""
