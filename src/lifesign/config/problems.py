@@ -68,6 +68,15 @@ class Origins:
                 return self.places[loc[:length]]
         return self.default
 
+    def as_written(self, loc: Loc) -> Loc:
+        """`loc` without lists of one item that were left out, where what they hold was written one level up."""
+        for at in range(len(loc) - 1):
+            shorter = (*loc[:at], *loc[at + 2 :])
+            is_left_out = loc[at + 1] == 0 and loc[: at + 1] not in self.places
+            if is_left_out and isinstance(loc[at], str) and shorter in self.places:
+                return self.as_written(shorter)
+        return loc
+
 
 def path_of(loc: Loc) -> str:
     """`("monitors", 2, "interval")` as people write it: `monitors[2].interval`."""
@@ -111,7 +120,7 @@ def _has_wrong_item(loc: Loc, details: Iterable[Any]) -> bool:
 def _problem(
     detail: Any, loc: Loc, model: type[BaseModel], *, origins: Origins, prefix: Loc, noun: str
 ) -> Problem:
-    full = prefix + loc
+    full = origins.as_written(prefix + loc)
     parent, name = loc[:-1], str(loc[-1]) if loc else ""
     place, path = origins.of(full), path_of(full)
     if detail["type"] == "extra_forbidden":

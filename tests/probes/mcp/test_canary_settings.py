@@ -113,7 +113,7 @@ def test_a_file_of_canaries_is_read() -> None:
         ),
         (
             "canaries:\n  - name: a\n    tool: b\n    expect:\n      - txt == 1\n",
-            "c.yaml:5:9: canaries[0].steps[0].expect[0]",
+            "c.yaml:5:9: canaries[0].expect[0]",
         ),
         ("canaries: [\n", "c.yaml:2:1"),
         ("canaries: []\n", "c.yaml:1:1: canaries"),
@@ -193,3 +193,18 @@ def test_a_wrong_step_is_told_alone_and_not_as_a_missing_one() -> None:
 
     assert "expects: There is no such setting. Did you mean 'expect'?" in str(caught.value)
     assert "at least 1" not in str(caught.value)
+
+
+def test_what_is_misspelt_in_a_short_canary_is_told_where_it_stands_and_as_it_was_meant() -> None:
+    text = "canaries:\n  - name: a\n    tool: echo\n    arguements: {}\n  - name: b\n    tol: echo\n    expect: []\n"
+
+    with pytest.raises(ConfigError) as caught:
+        read_canaries(text, source="c.yaml")
+
+    told = str(caught.value)
+    assert (
+        "c.yaml:4:5: canaries[0].arguements: There is no such setting. Did you mean 'arguments'?"
+        in told
+    )
+    assert "c.yaml:6:5: canaries[1].tol: There is no such setting. Did you mean 'tool'?" in told
+    assert "expect: There is no such" not in told

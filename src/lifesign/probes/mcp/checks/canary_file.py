@@ -9,14 +9,13 @@ expect: ['json("$.total") > 0']
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lifesign.config.document import read_text
-from lifesign.config.problems import ConfigError, Loc, Place, problems_in
-from lifesign.probes.mcp.checks.canary_settings import Canary, Step
+from lifesign.config.problems import ConfigError, problems_in
+from lifesign.probes.mcp.checks.canary_settings import Canary
 
 MAX_CANARIES = 50
 _NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
@@ -50,18 +49,8 @@ def read_canaries(
 
     Raises `ConfigError`, which names line and column of each problem.
     """
-    values, written = read_text(text, source, environ)
-    origins = replace(written, places={**written.places, **_of_short_forms(written.places)})
+    values, origins = read_text(text, source, environ)
     try:
         return CanaryFile.model_validate(values).canaries
     except ValidationError as error:
         raise ConfigError(problems_in(error, CanaryFile, origins)) from None
-
-
-def _of_short_forms(places: Mapping[Loc, Place]) -> dict[Loc, Place]:
-    """Where the parts of a step stand in a canary that is written without `steps`."""
-    return {
-        (*loc[:2], "steps", 0, *loc[2:]): place
-        for loc, place in places.items()
-        if len(loc) > 2 and loc[2] in Step.model_fields
-    }

@@ -165,6 +165,15 @@ class Step(BaseModel):
         return tuple(map(compile_condition, self.expect))
 
 
+def _is_of_step(name: object) -> bool:
+    """Whether a name is one of a step, or is likelier meant for one than for the canary around it."""
+    if name in Canary.model_fields or not isinstance(name, str):
+        return False
+    if name in Step.model_fields:
+        return True
+    return bool(nearest(name, Step.model_fields)) and not nearest(name, Canary.model_fields)
+
+
 class Canary(BaseModel):
     """A small piece of real work, done regularly: tools are called with known arguments and must give known answers."""
 
@@ -207,10 +216,10 @@ class Canary(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _one_step(cls, given: Any) -> Any:
-        """A canary of a single call may be written without `steps`."""
-        if not isinstance(given, dict) or "tool" not in given or "steps" in given:
+        """A canary of a single call may be written without `steps`; what is misspelt goes where it was meant to."""
+        if not isinstance(given, dict) or "steps" in given or not given.keys() & Step.model_fields:
             return given
-        inner = {name: given[name] for name in Step.model_fields if name in given}
+        inner = {name: value for name, value in given.items() if _is_of_step(name)}
         outer = {name: value for name, value in given.items() if name not in inner}
         return {**outer, "steps": [inner]}
 
