@@ -7,6 +7,7 @@ import httpx2
 import pytest
 
 from lifesign.core.batch import Event
+from lifesign.core.messages import AlertState
 from lifesign.web.phrases import concern_word, told
 from web.documents import parse
 from web.fake_kinds import NOW, READER
@@ -63,6 +64,18 @@ async def test_drift_is_told_with_its_first_changes_and_what_can_be_done(client)
     ]
 
 
+async def test_drift_that_nobody_has_taken_can_be_taken_where_it_is_told(client, services):
+    taken = services.alerts.rows[2]
+    services.alerts.rows[2] = replace(taken, state=AlertState.FIRING, acknowledged_by="")
+    page = parse((await client.get("/monitors/billing-tools")).text)
+
+    actions = [each.get("action", "") for each in page.all("form")]
+    assert [each for each in actions if "acknowledge" in each] == [
+        "/alerts/alert-1/acknowledge",
+        "/alerts/alert-5/acknowledge",
+    ]
+
+
 async def test_the_timeline_says_what_became_of_each_change(client):
     text = await said(client, SURFACE)
 
@@ -80,6 +93,7 @@ async def test_an_unstable_surface_says_so(client):
 
     assert "Unstable list" in text
     assert "The surface is unstable" in await said(client, "/monitors/github/surface")
+    assert "nothing new is confirmed" in await said(client, "/monitors/github/surface/diff")
 
 
 async def test_a_comparison_groups_and_reveals(client):
