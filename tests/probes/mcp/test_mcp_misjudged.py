@@ -356,3 +356,47 @@ async def test_a_server_that_asks_us_to_wait_is_left_alone_for_so_long_and_no_lo
 
     told = "http/rate_limited" if status == 429 else "http/overloaded"
     assert seen == [(told, 1), (told, 1), ("ok", 2)]
+
+
+@pytest.mark.parametrize(
+    ("versions", "place"),
+    [
+        (["2025-11-25"], "ok"),
+        (["2024-11-05", "2025-06-18"], "ok"),
+        (["2027-01-01", "2025-11-25"], "ok"),
+        (["2027-01-01"], "discover/unsupported_version"),
+        ([], "discover/unsupported_version"),
+    ],
+)
+async def test_a_server_that_discovers_nothing_but_handshakes_is_shaken_hands_with(versions, place):
+    """Servers of one SDK know the new question and name the versions of the older era."""
+    found = {"supportedVersions": versions, "capabilities": {"tools": {}}}
+    async with FaultyMCP(discover=lambda call: reply(call, found)) as server:
+        observation = await probe(server.url, era="auto")
+
+    assert where(observation) == place
+    assert observation.facts.get("era") == ("legacy" if place == "ok" else None)
+
+
+async def test_a_server_that_falls_back_to_the_older_era_is_found_there():
+    memory, seen = {}, []
+    modern, older = (
+        FaultyMCP(era=Era.MODERN),
+        {"supportedVersions": ["2025-11-25"], "capabilities": {}},
+    )
+    async with modern:
+        port = int(modern.url.split(":")[2].split("/")[0])
+        settings = MCPSettings(url=modern.url, session_calls=0)
+        seen.append(await _look(settings, memory))
+    async with FaultyMCP(port=port, discover=lambda call: reply(call, older)):
+        seen.append(await _look(settings, memory))
+
+    assert [(where(each), each.facts.get("era")) for each in seen] == [
+        ("ok", "modern"),
+        ("ok", "legacy"),
+    ]
+
+
+async def _look(settings, memory):
+    deadline = asyncio.get_running_loop().time() + 5
+    return await watch(settings, ProbeContext(Net.open(), SystemClock(), deadline, memory=memory))

@@ -10,14 +10,14 @@ What was found holds for a week, until the server's version changes, or until it
 """
 
 import asyncio
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from lifesign.core.model import Reason
 from lifesign.net.failures import NetError
 from lifesign.probes.mcp.client.answers import AnswerError
-from lifesign.probes.mcp.client.greeting import names_versions
+from lifesign.probes.mcp.client.greeting import names_versions, versions_in
 from lifesign.probes.mcp.client.line import Line
 from lifesign.probes.mcp.client.visit import Visit
 from lifesign.probes.mcp.client.wire import (
@@ -124,6 +124,8 @@ def _speaks_otherwise(error: AnswerError) -> bool:
     reply = error.answer.reply
     if isinstance(reply, RPCError):
         return reply.number in _OTHER_ERA
+    if isinstance(reply, Result) and error.failure.layer == "discover":
+        return True
     return error.answer.status in _NOT_HERE and error.failure.layer in {"http", "discover"}
 
 
@@ -197,14 +199,21 @@ def _is_modern_trouble(error: AnswerError) -> bool:
     """Whether only a server of the stateless era says this: its headers or versions, not the method, are refused."""
     reply = error.answer.reply
     if isinstance(reply, Result):
-        # Some servers of the other era answer an empty result to whatever they do not know.
-        return error.failure.layer == "discover" and names_versions(reply.raw)
+        # Some servers of the other era answer an empty result to whatever they do not know, and some answer this
+        # very question with the versions of their own era.
+        if error.failure.layer != "discover" or not names_versions(reply.raw):
+            return False
+        return not _has_handshake(versions_in(reply.raw))
     if not isinstance(reply, RPCError):
         return False
     if reply.number in (-32020, -32021):
         return True
-    has_handshake = any(version in HANDSHAKE_VERSIONS for version in reply.supported)
-    return reply.number == -32022 and bool(reply.supported) and not has_handshake
+    is_version = reply.number == -32022 and bool(reply.supported)
+    return is_version and not _has_handshake(reply.supported)
+
+
+def _has_handshake(versions: Iterable[str]) -> bool:
+    return any(version in HANDSHAKE_VERSIONS for version in versions)
 
 
 async def _ask_again(lines: Lines, wanted: Wanted, refusal: AnswerError) -> Visit:

@@ -92,6 +92,17 @@ def names_versions(raw: bytes) -> bool:
     return not isinstance(result, dict) or "supportedVersions" in result
 
 
+def versions_in(raw: bytes) -> tuple[str, ...]:
+    """The versions that a result of `server/discover` names, sound or not."""
+    result = opened(raw)
+    named = result.get("supportedVersions") if isinstance(result, dict) else None
+    return (
+        tuple([each for each in named if isinstance(each, str)][:20])
+        if isinstance(named, list)
+        else ()
+    )
+
+
 def _diagnose(raw: bytes) -> Fault:
     result = opened(raw)
     if not isinstance(result, dict):
