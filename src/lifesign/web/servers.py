@@ -199,7 +199,7 @@ def _is_told(key: str, value: object) -> bool:
 
 
 def _words(key: str, value: object) -> str:
-    """A fact in words: `status 200`, `result after 241 ms`, `12 messages` would be wrong for most, so name and value."""
+    """A fact as its name and value: `status 200`, `first progress 51 ms`, `age 41 s`."""
     name = key.replace("_", " ").replace(".", " ")
     if isinstance(value, bool):
         return name if value else f"not {name}"
