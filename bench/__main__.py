@@ -65,7 +65,13 @@ def main() -> int:
             parser.error(f"unknown: {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
         for name in asked.names or known:
             print(f"measuring {name} …", file=sys.stderr, flush=True)
-            figures += known[name]()
+            for figure in known[name]():
+                print(
+                    f"  {figure.name}: {figure.value:.1f} {figure.unit} {figure.remark}",
+                    file=sys.stderr,
+                    flush=True,
+                )
+                figures.append(figure)
     figures += ratios(figures)
     print(document(figures) if asked.json else f"{machine()}\n\n{table(figures)}")
     return 0

@@ -19,8 +19,8 @@ from bench.product import PRODUCT_CORE, configuration, home, pinned, serving
 from bench.targets import Targets
 from e2e.processes import clean_environment, until
 
-_NODE_MODULES = Path(__file__).parents[1] / "tests" / "e2e" / "node_modules"
-_SDK = Path(__file__).with_name("sdk_visits.py")
+_ROOT = Path(__file__).parents[1]
+_NODE_MODULES = _ROOT / "tests" / "e2e" / "node_modules"
 _TYPESCRIPT_SDK = Path(__file__).with_name("sdk_visits.mjs")
 
 AIMS = {
@@ -52,8 +52,10 @@ def loads(targets: Targets) -> Mapping[str, Load]:
 
 def per_cpu_second(targets: Targets, *, seconds: float) -> Iterator[Figure]:
     """The whole product, then the SDKs' clients at the same servers in the same run."""
-    figures = list(rates(targets, loads(targets), AIMS, seconds=seconds))
-    yield from figures
+    figures = []
+    for figure in rates(targets, loads(targets), AIMS, seconds=seconds):
+        figures.append(figure)
+        yield figure
     ours = {figure.name.removesuffix(" checks per CPU-second"): figure.value for figure in figures}
     yield Figure(
         "stateless era / handshake era",
@@ -67,7 +69,9 @@ def per_cpu_second(targets: Targets, *, seconds: float) -> Iterator[Figure]:
 
 def sdk_clients(targets: Targets, ours: float, *, seconds: float) -> Iterator[Figure]:
     """Visits per CPU-second of the official clients: connect, greet, list, end; they judge and store nothing."""
-    commands: dict[str, list[str | Path]] = {"Python SDK": [sys.executable, _SDK]}
+    commands: dict[str, list[str | Path]] = {
+        "Python SDK": [sys.executable, "-m", "bench.sdk_visits"]
+    }
     if (_NODE_MODULES / "@modelcontextprotocol" / "sdk").exists():
         commands["TypeScript SDK"] = ["node", _TYPESCRIPT_SDK, _NODE_MODULES]
     for name, command in commands.items():
@@ -75,6 +79,7 @@ def sdk_clients(targets: Targets, ours: float, *, seconds: float) -> Iterator[Fi
         finished = subprocess.run(
             pinned(PRODUCT_CORE, [*command, url, str(seconds)]),
             env=clean_environment(PATH=os.environ["PATH"]),
+            cwd=_ROOT,
             capture_output=True,
             check=True,
             timeout=seconds + 60,

@@ -1,4 +1,4 @@
-"""Visits by the official Python SDK's client, one after another for some seconds: `sdk_visits.py URL SECONDS`."""
+"""Visits by the official Python SDK's client, one after another for some seconds: `python -m bench.sdk_visits URL SECONDS`."""
 
 import asyncio
 import json

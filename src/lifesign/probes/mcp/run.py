@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from lifesign.core.model import Failure, Level, Observation
 from lifesign.net.facts import tls_facts
@@ -155,7 +155,7 @@ class _Run:
         self.sheet.facts["framing"] = lines.current.framing
         visit, settings = arrival.visit, self.plan.settings
         # What is left for the farewell is nobody's time to try things in.
-        ctx = replace(self.ctx, deadline=lines.deadline)
+        ctx = self._until(lines.deadline)
         examined = await examine(
             visit,
             settings,
@@ -166,6 +166,10 @@ class _Run:
         )
         lost = await check_session(visit, self.sheet, ctx, calls=settings.session_calls)
         return Examined(examined.surface, self.sheet.first(examined.failure, lost))
+
+    def _until(self, deadline: float) -> ProbeContext:
+        ctx = self.ctx
+        return ProbeContext(ctx.net, ctx.clock, deadline, ctx.region, ctx.memory, ctx.may_spawn)
 
     async def _arrive(self, lines: HTTPLines) -> Arrival:
         known = self.ctx.memory.get("mcp.dialect")
