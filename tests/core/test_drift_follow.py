@@ -204,8 +204,8 @@ def test_an_announced_release_accepts_even_a_pinned_baseline() -> None:
         ({"tenant": "t2"}, 0, 0),
         ({"digest": "C"}, 0, 0),
         ({}, -6, 0),
-        ({}, 6, 6),
-        ({"digest": "B"}, 6, 6),
+        ({}, 16, 16),
+        ({"digest": "B"}, 16, 16),
     ],
 )
 def test_a_release_of_something_else_or_of_another_time_accepts_nothing(
@@ -215,6 +215,13 @@ def test_a_release_of_something_else_or_of_another_time_accepts_nothing(
     when = NOW + timedelta(minutes=at)
 
     assert accepted_by(drift, at=when, accept_after_s=None, releases=[release(**given)]) == ""
+
+
+def test_a_change_at_the_end_of_a_release_is_confirmed_a_little_after_it() -> None:
+    late = drifted(NOW + timedelta(minutes=6))
+
+    found = accepted_by(late, at=late.current_since, accept_after_s=None, releases=[release()])
+    assert found == "release r1"
 
 
 def test_a_release_that_names_the_digest_accepts_what_came_too_early() -> None:

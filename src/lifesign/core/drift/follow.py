@@ -9,7 +9,7 @@ One look, in order:
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from lifesign.core.alerting import Concern
@@ -136,12 +136,16 @@ def accepted_by(
     return "auto" if (at - drift.current_since).total_seconds() >= accept_after_s else ""
 
 
+LATE_NEWS = timedelta(minutes=10)
+"""A change that is made at the end of a window is seen, and seen again, a little after it."""
+
+
 def _covers(release: Release, drift: Drift, *, at: datetime) -> bool:
     if (release.monitor_id, release.tenant) != (drift.monitor_id, drift.tenant):
         return False
     if release.digest and release.digest != drift.current:
         return False
-    if release.starts_at <= drift.current_since <= release.ends_at:
+    if release.starts_at <= drift.current_since <= release.ends_at + LATE_NEWS:
         return True
     return bool(release.digest) and release.starts_at <= at <= release.ends_at
 
