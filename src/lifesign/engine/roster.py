@@ -12,6 +12,7 @@ import structlog
 from lifesign.bus import Change, ChangeOf
 from lifesign.clock import Clock
 from lifesign.core.batch import Ping
+from lifesign.core.drift.follow import LATE_NEWS
 from lifesign.core.drift.values import Drift
 from lifesign.core.errors import InvalidError, NotFoundError, StorageError
 from lifesign.core.messages import AlertState
@@ -100,7 +101,7 @@ class Roster:
             since = diverged_since(mine)
             if since is not None:
                 memory.diverged[monitor_id] = since
-        for release in await surfaces.all_releases(self._clock.now()):
+        for release in await surfaces.all_releases(self._clock.now() - LATE_NEWS):
             known = memory.releases.get(release.monitor_id, ())
             memory.releases[release.monitor_id] = (*known, release)
 
