@@ -12,8 +12,9 @@ from engine.workshop import SCOPE, Stage, Workshop, monitor, opened, running, un
 from lifesign.bus import Change, Topic
 from lifesign.clock import FakeClock
 from lifesign.core.batch import Ping
-from lifesign.core.messages import AlertEvent
+from lifesign.core.messages import AlertEvent, AlertState
 from lifesign.core.model import State
+from lifesign.store import AlertQuery
 
 
 def ping(action: str, **ago: float) -> Ping:
@@ -212,3 +213,72 @@ async def test_a_crowd_that_was_never_seen_comes_in_spread(tmp_path: Path) -> No
             )
 
     assert first < 1000
+
+
+async def test_what_newer_code_refuses_is_unknown_until_it_is_mended_and_keeps_its_alert(
+    tmp_path: Path,
+) -> None:
+    stage = Stage(act=lambda _host: down())
+    async with opened(tmp_path) as store:
+        await tell_all(store)
+        added = await store.monitors.add(SCOPE, monitor())
+        async with running(store, stage):
+            await until(lambda: len(stage.heard) == 1, "it fires")
+        refused = replace(added, settings={"host": ["s3cret-looking"]})
+        await store.monitors.replace(SCOPE, refused, expected_version=None)
+        for _start in range(2):
+            async with running(store, stage):
+                await until(lambda: state_is(store, State.UNKNOWN), "it is unknown")
+        told = await store.monitors.state(SCOPE, "m1")
+        [alert] = (await store.alerts.list(SCOPE, AlertQuery())).items
+        assert told is not None
+        assert told.failure is not None
+        assert (told.failure.layer, told.failure.code) == ("internal", "unusable")
+        assert "settings.host" in told.failure.message
+        assert told.failure.remedy
+        assert "s3cret" not in told.failure.message
+        assert alert.state is AlertState.FIRING
+
+        async with running(store, stage) as workshop:
+            await store.monitors.replace(SCOPE, added, expected_version=None)
+            await workshop.bus.publish(Topic.CHANGES, Change("monitor", "m1", "default"))
+            await until(lambda: state_is(store, State.DOWN), "it is watched again")
+            stage.act = Stage().act
+            await until(lambda: len(stage.heard) == 2, "it resolves")
+
+    assert [message.event for message in stage.heard] == [AlertEvent.FIRED, AlertEvent.RESOLVED]
+
+
+async def test_what_a_restart_mended_is_unusable_no_more(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        added = await store.monitors.add(SCOPE, monitor(conditions=("status is fine",)))
+        async with running(store, Stage()):
+            await until(lambda: state_is(store, State.UNKNOWN), "it is unknown")
+        await store.monitors.replace(SCOPE, replace(added, conditions=()), expected_version=None)
+        stage = Stage()
+        stage.gate = asyncio.Event()
+        async with running(store, stage):
+
+            async def is_clean() -> bool:
+                found = await store.monitors.state(SCOPE, "m1")
+                return found is not None and found.failure is None
+
+            await until(is_clean, "the old reason is gone before its first run")
+            stage.gate.set()
+            await until(lambda: state_is(store, State.UP), "it is watched")
+
+
+async def test_a_job_that_pinged_while_it_was_unusable_is_up_when_it_is_mended(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as store:
+        old = datetime.now(UTC) - timedelta(hours=3)
+        added = await store.monitors.add(SCOPE, monitor(created_at=old, **beat()))
+        bad = replace(added, conditions=("status is fine",))
+        await store.monitors.replace(SCOPE, bad, expected_version=None)
+        async with running(store, Stage()) as workshop:
+            await until(lambda: state_is(store, State.UNKNOWN), "it is unknown")
+            await hear(workshop, "success")
+            await store.monitors.replace(SCOPE, added, expected_version=None)
+            await workshop.bus.publish(Topic.CHANGES, Change("monitor", "m1", "default"))
+            await until(lambda: state_is(store, State.UP), "its ping counts")

@@ -87,18 +87,25 @@ class Fold:
         if surface is not None:
             self.surfaces.follow(run, surface, monitor)
 
-    def impose(self, monitor: Monitor, state: State, *, at: datetime) -> None:
-        """Set a state that is said and not seen: paused, or unknown after a pause."""
+    def impose(
+        self, monitor: Monitor, state: State, *, at: datetime, failure: Failure | None = None
+    ) -> None:
+        """Set a state that is said and not seen: paused, unknown after a pause, unknown because it cannot be run."""
         before = self._state(monitor, at)
-        if before.state is state:
+        if (before.state, before.failure) == (state, failure):
             return
-        after = fresh_state(monitor.id, monitor.tenant, at)
+        is_news = before.state is not state
         after = MonitorState(
-            monitor_id=after.monitor_id, tenant=after.tenant, since=at, state=state
+            monitor_id=monitor.id,
+            tenant=monitor.tenant,
+            since=at if is_news else before.since,
+            state=state,
+            failure=failure,
         )
         transition = Transition(
-            monitor_id=monitor.id, tenant=monitor.tenant, at=at, before=before.state, after=state
-        )
+            monitor_id=monitor.id, tenant=monitor.tenant, at=at, before=before.state, after=state,
+            failure=failure,
+        ) if is_news else None  # fmt: skip
         self._settle(monitor, after, transition=transition, at=at)
 
     def concern(

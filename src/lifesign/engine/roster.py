@@ -14,15 +14,16 @@ from lifesign.clock import Clock
 from lifesign.core.batch import Ping
 from lifesign.core.drift.follow import LATE_NEWS
 from lifesign.core.drift.values import Drift
-from lifesign.core.errors import InvalidError, NotFoundError, StorageError
+from lifesign.core.errors import NotFoundError, StorageError
 from lifesign.core.messages import AlertState
-from lifesign.core.model import Monitor, MonitorState, State
+from lifesign.core.model import Failure, Monitor, MonitorState, State
 from lifesign.core.scope import system_scope
 from lifesign.engine.gauges import Gauges
 from lifesign.engine.judge import Judge
 from lifesign.engine.pulse import PulseDesk
 from lifesign.engine.scheduler import Scheduler
 from lifesign.engine.surfaces import Place, diverged_since, place_of, unsettled
+from lifesign.engine.unusable import UnusableError, is_set_aside, unusable
 from lifesign.engine.watch import Compiler, Memory, Watched
 from lifesign.store import Journal, Store
 
@@ -58,6 +59,7 @@ class Roster:
         self._pulse = pulse
         self._judge = judge
         self._half_done: list[Watched] = []
+        self._refused: list[tuple[Monitor, Failure]] = []
         self._unsettled: list[Watched] = []
 
     async def load(self, *, away_s: float) -> None:
@@ -75,7 +77,8 @@ class Roster:
         crowd = sum(monitor.id not in memory.states for monitor in monitors)
         for monitor in monitors:
             watched = self._ready(monitor)
-            if watched is None:
+            if isinstance(watched, Failure):
+                self._refused.append((monitor, watched))
                 continue
             memory.watched[monitor.id] = watched
             if watched.kind.passive:
@@ -84,8 +87,7 @@ class Roster:
                 self._scheduler.forget(watched)
             elif not watched.kind.passive:
                 self._plan_first(watched, memory.states.get(monitor.id), crowd=crowd)
-            state = memory.states.get(monitor.id)
-            if monitor.paused is not (state is not None and state.state is State.PAUSED):
+            if _is_half_done(monitor, memory.states.get(monitor.id)):
                 self._half_done.append(watched)
         asking = unsettled(memory.surfaces, memory.alerts)
         self._unsettled += [memory.watched[id] for id in asking if id in memory.watched]
@@ -120,10 +122,10 @@ class Roster:
         else:
             self._scheduler.plan_next(watched)
 
-    def _ready(self, monitor: Monitor) -> Watched | None:
+    def _ready(self, monitor: Monitor) -> Watched | Failure:
         try:
             watched = self._compiler.ready(monitor)
-        except (ValueError, LookupError, InvalidError) as reason:
+        except UnusableError as reason:
             # One bad row must not stop the others: it is set aside and said.
             self._gauges.problems[f"monitor {monitor.id}"] = (
                 f"The monitor {monitor.slug} cannot be run: {reason}"
@@ -131,7 +133,7 @@ class Roster:
             _log.error(
                 "monitor_unusable", monitor=monitor.id, kind=monitor.kind, reason=str(reason)
             )
-            return None
+            return unusable(monitor, str(reason))
         self._gauges.problems.pop(f"monitor {monitor.id}", None)
         return watched
 
@@ -140,6 +142,9 @@ class Roster:
         for watched in self._half_done:
             await self._take_up(watched, None)
         self._half_done.clear()
+        for monitor, failure in self._refused:
+            await self._set_aside(monitor, failure)
+        self._refused.clear()
         for watched in self._unsettled:
             await self._take_in(Change("surface", watched.monitor.id, watched.monitor.tenant))
         self._unsettled.clear()
@@ -205,12 +210,22 @@ class Roster:
             self._forget(change.id)
             return
         watched = self._ready(monitor)
-        if watched is None:
-            # Its state and its open alert stay: they go on when it is mended.
+        if isinstance(watched, Failure):
             self._memory.watched.pop(monitor.id, None)
+            await self._set_aside(monitor, watched)
             return
         self._memory.watched[monitor.id] = watched
+        if watched.kind.passive and is_set_aside(self._memory.states.get(monitor.id)):
+            # Jobs went on pinging meanwhile: what was heard is stored, and nobody counted it.
+            journals = {each.monitor_id: each for each in await self._store.pings.journals()}
+            self._pulse.begin(watched, _kept_pings(journals.get(monitor.id)))
         await self._take_up(watched, before)
+
+    async def _set_aside(self, monitor: Monitor, failure: Failure) -> None:
+        """Say that nothing is known of what cannot be run; its open alert stays, and goes on when it is mended."""
+        now, paused = self._clock.now(), monitor.paused
+        state, shown = (State.PAUSED, None) if paused else (State.UNKNOWN, failure)
+        await self._judge.settle(lambda fold: fold.impose(monitor, state, at=now, failure=shown))
 
     async def _read(self, change: Change) -> Monitor | None:
         if change.what is ChangeOf.REMOVED:
@@ -247,8 +262,14 @@ class Roster:
 
     async def _unpause(self, monitor: Monitor, now: datetime) -> None:
         state = self._memory.states.get(monitor.id)
-        if state is not None and state.state is State.PAUSED:
+        if state is not None and (state.state is State.PAUSED or is_set_aside(state)):
             await self._judge.settle(lambda fold: fold.impose(monitor, State.UNKNOWN, at=now))
+
+
+def _is_half_done(monitor: Monitor, state: MonitorState | None) -> bool:
+    """Whether what is stored of a monitor's state is not what was decided, or mended, since."""
+    is_said_paused = state is not None and state.state is State.PAUSED
+    return monitor.paused is not is_said_paused or is_set_aside(state)
 
 
 def _kept_pings(journal: Journal | None) -> tuple[Ping, ...]:

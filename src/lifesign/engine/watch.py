@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from lifesign.core.condition import Condition, compile_condition
+from lifesign.core.errors import InvalidError
 from lifesign.core.messages import Alert, Channel, Route
 from lifesign.core.model import Monitor, MonitorState
 from lifesign.core.schedule import phase_s
 from lifesign.engine.access import Sight
 from lifesign.engine.surfaces import SurfaceMemory
+from lifesign.engine.unusable import UnusableError, refusal_of
 from lifesign.probes.once import authority
 from lifesign.probes.registry import Kind
 
@@ -47,7 +49,15 @@ class Compiler:
         self._compiled: dict[str, Condition] = {}
 
     def ready(self, monitor: Monitor) -> Watched:
-        """Parse and compile. Raises ValueError, LookupError or InvalidError for what another version stored."""
+        """Parse and compile. Raises UnusableError for what another version stored."""
+        try:
+            return self._ready(monitor)
+        except ValidationError as error:
+            raise UnusableError(refusal_of(error, self._kinds[monitor.kind].settings)) from None
+        except (ValueError, LookupError, InvalidError) as error:
+            raise UnusableError(str(error)) from error
+
+    def _ready(self, monitor: Monitor) -> Watched:
         kind = self._kinds[monitor.kind]
         settings = kind.settings.model_validate(monitor.settings)
         texts = (*kind.implied(settings), *monitor.conditions)
