@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lifesign.core.condition import compile_condition
-from lifesign.core.model import Failure, Finding, Level, Observation, Outcome, Policy, State
+from lifesign.core.model import Failure, Finding, Level, Observation, Outcome, Policy, Reason, State
 from lifesign.core.verdict import Verdict, agree, assess, fresh_state, judge
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -200,6 +200,22 @@ def test_a_finding_of_level_warn_degrades() -> None:
     finding = Finding(Level.WARN, "tools_list", "duplicate_names", "Two tools share a name.")
 
     assert State.DEGRADED is assess(Observation(findings=(finding,))).state
+
+
+@pytest.mark.parametrize(
+    ("level", "state"), [(Level.WARN, State.DEGRADED), (Level.FAIL, State.DOWN)]
+)
+def test_a_finding_that_decides_the_state_keeps_its_reason_and_its_proof(
+    level: Level, state: State
+) -> None:
+    failure = Failure(
+        "health_url", "body_down", "`api` says DOWN.", Reason.HEALTH_CHECK_FAILED,
+        remedy="Look at the service.", evidence='{"status": "DOWN"}',
+    )  # fmt: skip
+
+    outcome = assess(Observation(findings=(Finding.of(failure, level),)))
+
+    assert (state, failure) == (outcome.state, outcome.failure)
 
 
 def test_slower_than_the_limit_is_degraded() -> None:

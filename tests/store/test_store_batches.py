@@ -1,12 +1,15 @@
 import asyncio
+import json
+from dataclasses import replace
 
 import pytest
 
 from lifesign.core.batch import Batch, Event
 from lifesign.core.errors import ConflictError, NotFoundError
 from lifesign.core.messages import AlertState
-from lifesign.core.model import Monitor, Severity, State
+from lifesign.core.model import Finding, Level, Monitor, Observation, Reason, Severity, State
 from lifesign.store import AlertQuery, Store, StoredRun
+from lifesign.store.rows import run_columns, run_of
 from store.making import (
     OURS,
     REFUSED,
@@ -44,6 +47,28 @@ async def test_a_run_comes_back_without_its_content(store: Store):
         failure=REFUSED,
         checks=run.outcome.checks,
     )
+
+
+async def test_a_finding_comes_back_with_its_reason_and_its_proof(store: Store):
+    finding = Finding.of(replace(REFUSED, reason=Reason.CANARY_FAILED, evidence="{}"), Level.WARN)
+    run = a_run(observation=Observation(findings=(finding,)))
+
+    await store.observations.commit(Batch(runs=(run,)))
+    (stored,) = (await store.observations.runs(OURS, "m1")).items
+
+    assert stored.findings == (finding,)
+
+
+def test_a_finding_that_was_stored_without_a_reason_can_be_read():
+    finding = Finding.of(REFUSED, Level.WARN)
+    columns = run_columns(a_run(observation=Observation(findings=(finding,))))
+    detail = json.loads(columns["detail"])
+    for name in ("reason", "evidence"):
+        del detail["findings"][0][name]
+
+    stored = run_of(columns | {"detail": json.dumps(detail)})
+
+    assert stored.findings == (finding,)
 
 
 async def test_twice_is_once(store: Store):

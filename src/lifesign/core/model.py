@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Self
 
 Facts = Mapping[str, object]
 """What a probe saw, by dotted name: `{"status": 200, "tls.days_left": 61.5}`. JSON values only."""
@@ -109,13 +110,30 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something worth saying that did not stop the probe: `warn` degrades, `info` is only told."""
+    """Something worth saying that did not stop the probe: `fail` is down, `warn` degrades, `info` is only told.
+
+    The rest means what it means in a `Failure`, which a finding becomes when it decides the state.
+    """
 
     level: Level
     layer: str
     code: str
     message: str
     remedy: str = ""
+    reason: Reason = Reason.PROTOCOL_ERROR
+    evidence: str = ""
+
+    @classmethod
+    def of(cls, failure: Failure, level: Level) -> Self:
+        """A failure that stands beside another one, or that is not so bad here."""
+        return cls(
+            level, failure.layer, failure.code, failure.message, failure.remedy, failure.reason,
+            failure.evidence,
+        )  # fmt: skip
+
+    def as_failure(self) -> Failure:
+        """What is wrong when this decides the state."""
+        return Failure(self.layer, self.code, self.message, self.reason, self.remedy, self.evidence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,8 +68,7 @@ def _soft_outcome(
     for finding in observation.findings:
         if finding.level is Level.FAIL or finding.level is Level.WARN:
             state = State.DOWN if finding.level is Level.FAIL else State.DEGRADED
-            failure = Failure(finding.layer, finding.code, finding.message, remedy=finding.remedy)
-            return Outcome(state, failure, checks)
+            return Outcome(state, finding.as_failure(), checks)
     latency = observation.facts.get("latency_ms")
     if degraded_ms is not None and isinstance(latency, int | float) and latency > degraded_ms:
         slow = Check(

@@ -66,7 +66,10 @@ async def test_every_code_is_told(code: str, step: dict[str, Any]) -> None:
     entry = CODES["tools_call", code]
     if code == "degraded_result":
         assert failure is None
-        assert [(Level.WARN, code)] == [(f.level, f.code) for f in visitor.sheet.findings]
+        assert [(Level.WARN, code, entry.reason)] == [
+            (found.level, found.code, found.reason) for found in visitor.sheet.findings
+        ]
+        assert "index rebuilding" in visitor.sheet.findings[0].evidence
         assert visitor.sheet.facts["canary.bees.state"] == "degraded"
         return
     assert failure is not None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lifesign.clock import Clock, FakeClock, SystemClock
-from lifesign.core.model import Failure, Level, State
+from lifesign.core.model import Failure, Level, Reason, State
 from lifesign.net import Net
 from lifesign.probes.mcp import MCPSettings, watch
 from lifesign.probes.mcp.checks.health import MAX_BODY, check_health
@@ -93,6 +93,7 @@ async def test_status_code_and_body_are_judged_together(
     else:
         assert failure is None
         assert looks.findings == ([(Level.WARN, code)] if code else [])
+        assert all(found.reason is Reason.HEALTH_CHECK_FAILED for found in looks.sheet.findings)
 
 
 @pytest.mark.parametrize("code", ["unreachable", "status", "body_down", "threshold", "stale"])

@@ -149,6 +149,8 @@ async def test_metadata_at_the_usual_place_makes_up_for_a_poor_challenge(challen
 
     assert failure is None
     assert looker.found == [(code, Level.WARN)]
+    assert Reason.AUTH_WALLED is looker.sheet.findings[0].reason
+    assert looker.sheet.findings[0].evidence
     assert looker.state == "required"
 
 

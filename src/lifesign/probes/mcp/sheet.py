@@ -38,15 +38,16 @@ class Sheet:
         """The failure that counts: the first one. One that was found after it stands beside it as a finding."""
         if failure is None or found is None:
             return failure or found
-        beside = Finding(Level.FAIL, found.layer, found.code, found.message, found.remedy)
+        beside = Finding.of(found, Level.FAIL)
         if beside not in self.findings:
             self.findings.append(beside)
         return failure
 
 
 def found(level: Level, layer: str, code: str, message: str) -> Finding:
-    """A finding with the remedy of its code."""
-    return Finding(level, layer, code, message, CODES[layer, code].remedy)
+    """A finding with the reason and the remedy of its code."""
+    entry = CODES[layer, code]
+    return Finding(level, layer, code, message, entry.remedy, entry.reason)
 
 
 def failed(layer: str, code: str, message: str, *, evidence: str = "", remedy: str = "") -> Failure:

@@ -216,7 +216,7 @@ async def _look(answer: Answer, *, url: URL, ctx: ProbeContext, tls: TLSOptions)
         return _Look(at_s, refused_with, refusal, facts, tuple(seen.findings), seen.failure)
     if seen.has_metadata and seen.failure is None:
         # Clients that look at the well-known addresses by themselves get in; older ones do not.
-        warning = Finding(Level.WARN, wall.layer, wall.code, wall.message, wall.remedy)
+        warning = Finding.of(wall, Level.WARN)
         findings = (warning, *seen.findings)
         return _Look(at_s, refused_with, Refusal.PROPER, facts, findings)
     return _Look(at_s, refused_with, Refusal.IMPROPER, facts, failure=wall)
@@ -230,7 +230,7 @@ async def _look_as_stranger(
         look = await _look(answer, url=url, ctx=ctx, tls=tls)
         if (defect := look.failure) is None:
             return look
-        warning = Finding(Level.WARN, defect.layer, defect.code, defect.message, defect.remedy)
+        warning = Finding.of(defect, Level.WARN)
         return _Look(at_s, refused_with, look.refusal, look.facts, (warning, *look.findings))
     refusal, code, what = _judge_stranger(answer)
     findings: tuple[Finding, ...] = ()

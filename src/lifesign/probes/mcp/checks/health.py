@@ -87,8 +87,7 @@ async def with_health(
         observation = await seen
     failure = asked.result()
     if failure is not None and observation.failure is not None:
-        told = (Level.FAIL, failure.layer, failure.code, failure.message, failure.remedy)
-        sheet.findings.insert(0, Finding(*told))
+        sheet.findings.insert(0, Finding.of(failure, Level.FAIL))
     return replace(
         observation,
         facts={**observation.facts, **sheet.facts},

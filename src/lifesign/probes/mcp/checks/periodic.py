@@ -132,7 +132,7 @@ def tell(told: Told, sheet: Sheet, *, prefix: str, weight: Weight) -> Failure | 
 
 
 def _note(sheet: Sheet, level: Level, failure: Failure) -> None:
-    finding = Finding(level, failure.layer, failure.code, failure.message, failure.remedy)
+    finding = Finding.of(failure, level)
     if finding not in sheet.findings:
         sheet.findings.append(finding)
 

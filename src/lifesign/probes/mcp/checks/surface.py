@@ -168,10 +168,7 @@ async def _read_other(visit: Visit, look: _Look, method: str, *, step: str, memb
                 look.findings.append(found(Level.WARN, "shape", "capability_unanswered", message))
             return
         look.is_whole = False
-        failure = error.failure
-        look.findings.append(
-            Finding(Level.WARN, failure.layer, failure.code, failure.message, failure.remedy)
-        )
+        look.findings.append(Finding.of(error.failure, Level.WARN))
 
 
 def _require_items(visit: Visit, listing: Listing, method: str, *, step: str, member: str) -> None:
