@@ -6,8 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lifesign.core.alerting import follow
 from lifesign.core.condition import compile_condition
-from lifesign.core.model import Failure, Finding, Level, Observation, Outcome, Policy, Reason, State
+from lifesign.core.messages import AlertEvent
+from lifesign.core.model import (
+    Failure,
+    Finding,
+    Level,
+    Monitor,
+    Observation,
+    Outcome,
+    Policy,
+    Reason,
+    State,
+)
+from lifesign.core.rollup import seconds_by_state, uptime_ratio
 from lifesign.core.verdict import Verdict, agree, assess, fresh_state, judge
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -55,7 +68,17 @@ def states(letters: str, policy: Policy = CALM) -> str:
         ("udddg", "uuudd"),
         ("udddgg", "uuuddg"),
         ("ud?dd", "uuuud"),
-        ("u?????", "uuuuuu"),
+        ("u??u", "uuuu"),
+        ("u?????", "uuu???"),
+        ("u???u", "uuu?u"),
+        ("u???ddd", "uuu???d"),
+        ("u???d??dd", "uuu?????d"),
+        ("u???gud", "uuu??uu"),
+        ("uddd??u", "uuudddd"),
+        ("uddd???u", "uuuddd?u"),
+        ("uddd???ddd", "uuuddd???d"),
+        ("udd???d", "uuuuu??"),
+        ("uddd?d?d?d", "uuuddddddd"),
         ("ddd", "??d"),
         ("?u", "?u"),
     ],
@@ -159,11 +182,97 @@ def test_enough_good_outcomes_always_recover(letters: str, policy: Policy) -> No
 
 
 @given(histories, policies)
-def test_what_is_not_seen_changes_nothing(letters: str, policy: Policy) -> None:
-    before = fold(letters, policy)
-    after = fold(letters + "?", policy)
-    if before:
-        assert before[-1].memory.state is after[-1].memory.state
+def test_what_is_not_seen_leads_nowhere_but_to_unknown(letters: str, policy: Policy) -> None:
+    """Neither up nor down nor degraded can come of it, and unknown only of `confirmations` in a row."""
+    for position, verdict in enumerate(fold(letters, policy)):
+        if letters[position] == "?" and verdict.transition is not None:
+            assert verdict.transition.after is State.UNKNOWN
+            assert letters[: position + 1].endswith("?" * policy.confirmations)
+
+
+@given(histories, policies)
+def test_unknown_is_led_to_by_nothing_else(letters: str, policy: Policy) -> None:
+    for letter, verdict in zip(letters, fold(letters, policy), strict=True):
+        if verdict.transition is not None and verdict.transition.after is State.UNKNOWN:
+            assert letter == "?"
+
+
+@given(histories, policies)
+def test_what_cannot_be_seen_for_long_is_unknown_and_says_why(letters: str, policy: Policy) -> None:
+    verdict = fold(letters + "?" * policy.confirmations, policy)[-1]
+
+    assert State.UNKNOWN is verdict.memory.state
+    assert OUTCOME["?"].failure == verdict.memory.failure
+    assert not verdict.memory.suspect
+    assert not verdict.recheck
+
+
+@given(histories, policies)
+def test_who_stays_blind_writes_nothing(letters: str, policy: Policy) -> None:
+    verdicts = fold(letters + "?" * (policy.confirmations + 3), policy)
+
+    assert verdicts[-1].memory is verdicts[-4].memory
+
+
+@given(histories, histories, policies)
+def test_what_follows_a_blind_time_is_judged_as_from_a_start(
+    before: str, after: str, policy: Policy
+) -> None:
+    blind = before + "?" * policy.confirmations
+
+    assert states(after, policy) == states(blind + after, policy)[len(blind) :]
+
+
+@given(histories, policies)
+def test_an_alert_is_raised_by_what_is_bad_and_resolved_by_what_is_good(
+    letters: str, policy: Policy
+) -> None:
+    """An outage of ours does neither: the alert stays as it is, whatever the state says meanwhile."""
+    watched, alert = Monitor(id="m", name="m", kind="tcp", settings={}), None
+    for number, verdict in enumerate(fold(letters, policy)):
+        change = follow(alert, monitor=watched, state=verdict.memory, at=START, new_id=f"a{number}")
+        if change is not None:
+            assert letters[number] != "?"
+            is_over = change.event is AlertEvent.RESOLVED
+            assert letters[number] == "u" or not is_over
+            alert = None if is_over else change.alert
+
+
+def test_after_a_blind_time_all_is_soon_steady_again() -> None:
+    verdicts = fold("u" * 5 + "???" + "u" * 5, Policy())
+
+    assert verdicts[-1].memory is verdicts[-3].memory
+    assert verdicts[-1].memory.recent == ""
+
+
+def test_regions_that_see_outvote_those_that_do_not() -> None:
+    memory = fresh_state("m", "default", START)
+    for _ in range(5):
+        outcomes = {"a": OUTCOME["?"], "b": OUTCOME["u"]}
+        memory = judge(memory, outcomes, policy=CALM, at=START).memory
+    assert memory.state is State.UP
+    for _ in range(3):
+        outcomes = {"a": OUTCOME["?"], "b": OUTCOME["?"]}
+        memory = judge(memory, outcomes, policy=CALM, at=START).memory
+
+    assert memory.state is State.UNKNOWN
+
+
+def test_the_time_when_nothing_could_be_seen_counts_for_neither() -> None:
+    """Ten minutes up, ten unknown, ten down: half of what was seen was up."""
+    verdicts = fold("u" * 10 + "?" * 10 + "d" * 10, Policy(confirmations=1, flap_changes=0))
+    changes = [verdict.transition for verdict in verdicts if verdict.transition is not None]
+
+    seconds = seconds_by_state(
+        changes, since=START, until=START + timedelta(minutes=30), state=None
+    )
+
+    assert {state: length for state, length in seconds.items() if length} == {
+        State.UP: 600.0,
+        State.UNKNOWN: 600.0,
+        State.DOWN: 600.0,
+    }
+    assert uptime_ratio(seconds) == 0.5
 
 
 @given(histories, policies)

@@ -5,7 +5,7 @@ The decision, in order:
 2. an alert is open and the monitor is up, paused, in maintenance or gone: *resolved*;
 3. an alert is open for a degraded monitor that went down: *escalated* to the monitor's severity;
 4. an alert is open and the reason or the state moved otherwise: the text follows, nobody is told;
-5. unknown changes nothing: what we cannot see we neither raise nor clear.
+5. unknown changes nothing, even when it is believed: what we cannot see we neither raise nor clear.
 """
 
 from dataclasses import dataclass, replace

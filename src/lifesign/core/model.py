@@ -266,7 +266,8 @@ class Monitor:
 class MonitorState:
     """What the judge remembers of a monitor between slots; a row that changes only when it must.
 
-    `since` is when `state` began. `bad` and `good` count consecutive outcomes (capped by the policy, so
+    `since` is when `state` began; it is unknown before the first result that counts, and again while nothing can be
+    seen through our own fault (`failure` then says which). `bad` and `good` count consecutive outcomes (capped by the policy, so
     that a steady monitor never changes its row). `recent` holds the last outcomes, oldest first, one
     letter each (u up, g degraded, d down, ? unknown), for flapping. `regions` maps a region to its newest
     outcome's state. `suspect` is a first failure that is not confirmed yet.

@@ -7,7 +7,8 @@
    c. the state changes only when its count is full; until then it is *suspect* and is looked at again soon;
    d. degraded is confirmed and recovered in the same way, counting bad slots of both sorts; down is believed
       only after `confirmations` slots that were down themselves, however degraded it was before;
-   e. unknown (our own fault, or nothing seen) neither confirms nor recovers anything;
+   e. unknown (our own fault, or nothing seen) neither confirms nor recovers anything; after `confirmations` such slots
+      in a row it is believed itself, what was counted is forgotten, and what follows is judged as from a start;
    f. many changes within the flap window set `flapping`;
    g. under maintenance the state reads `maintenance`; what was counted goes on being counted.
 """
@@ -137,8 +138,8 @@ def judge(
     }
     agreed = agree({name: State(value) for name, value in regions.items()}, policy.quorum)
     believed = _believed(memory)
-    bad, good = _count(memory, agreed, policy)
-    recent = ((memory.recent or "u") + _LETTER[agreed])[-_window(policy) :]
+    recent = _remember(memory.recent, agreed, policy)
+    bad, good = _count(memory, agreed, recent=recent, policy=policy)
     state = _decide(believed, agreed, recent=recent, bad=bad, good=good, policy=policy)
     flapping = _is_flapping(recent, policy, was=memory.flapping)
     failure = _failure(memory, outcomes, state=state, agreed=agreed)
@@ -189,10 +190,25 @@ def _believed(memory: MonitorState) -> State:
     return State.UNKNOWN if memory.state in _OVERLAYS else memory.state
 
 
-def _count(memory: MonitorState, agreed: State, policy: Policy) -> tuple[int, int]:
+def _remember(recent: str, agreed: State, policy: Policy) -> str:
+    """The last outcomes with this one. Once nothing can be seen, all before is forgotten, and nothing is added."""
+    after = ((recent or "u") + _LETTER[agreed])[-_window(policy) :]
+    return _blindness(policy) if _is_blind(after, policy) else after
+
+
+def _blindness(policy: Policy) -> str:
+    return "?" * max(policy.confirmations, 1)
+
+
+def _is_blind(recent: str, policy: Policy) -> bool:
+    """Whether nothing was seen so often that what was believed before may long be over."""
+    return recent.endswith(_blindness(policy))
+
+
+def _count(memory: MonitorState, agreed: State, *, recent: str, policy: Policy) -> tuple[int, int]:
     """The streaks after this slot, capped so that a steady monitor's row stays as it is."""
     if agreed is State.UNKNOWN:
-        return memory.bad, memory.good
+        return (0, 0) if _is_blind(recent, policy) else (memory.bad, memory.good)
     if agreed is State.UP:
         return 0, min(memory.good + 1, max(policy.recoveries, 1))
     return min(memory.bad + 1, max(policy.confirmations, 1)), 0
@@ -202,7 +218,7 @@ def _decide(
     believed: State, agreed: State, *, recent: str, bad: int, good: int, policy: Policy
 ) -> State:
     if agreed is State.UNKNOWN:
-        return believed
+        return State.UNKNOWN if _is_blind(recent, policy) else believed
     if agreed is State.UP:
         # Nothing bad was believed, so nothing has to recover.
         is_good = believed in (State.UP, State.UNKNOWN) or good >= policy.recoveries
@@ -232,8 +248,8 @@ def _window(policy: Policy) -> int:
 
 
 def _is_eventful(recent: str) -> bool:
-    """A window of nothing but good outcomes is not worth remembering (nor a write a slot)."""
-    return recent.strip("u") != ""
+    """Good outcomes, and gaps that are over, are not worth remembering (nor a write a slot)."""
+    return recent.endswith("?") or recent.strip("u?") != ""
 
 
 def _failure(
