@@ -12,7 +12,16 @@ from lifesign.core.batch import Batch, Snapshot
 from lifesign.core.drift.hashes import surface_of
 from lifesign.core.drift.values import Drift, Impact, SurfaceChange
 from lifesign.core.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
-from lifesign.core.model import Monitor, Owner, Surface
+from lifesign.core.model import (
+    Failure,
+    Monitor,
+    Observation,
+    Outcome,
+    Owner,
+    Run,
+    State,
+    Surface,
+)
 from lifesign.core.scope import Grant, Scope
 from premises import ADMIN, OPERATOR, READER, Premises
 
@@ -43,13 +52,30 @@ def a_drift(house: Premises, monitor: Monitor, *, current: Surface = ONE, **more
 
 
 async def keep(house: Premises, *drifts: Drift, lines: Sequence[SurfaceChange] = ()) -> None:
+    """Store what is remembered, and a look at every place just now."""
     now = house.clock.now()
+    for number, drift in enumerate(drifts):
+        await look(house, drift.monitor_id, drift.current, ago_s=number / 1000)
     snapshots = [
         Snapshot(digest=each.digest, document=each.document or b"", at=now) for each in (ONE, TWO)
     ]
     await house.store.observations.commit(
         Batch(snapshots=tuple(snapshots), drifts=drifts, surface_changes=tuple(lines))
     )
+
+
+async def look(
+    house: Premises, monitor_id: str, digest: str | None, *, ago_s: float = 0.0, **facts: object
+) -> None:
+    """Store a run that saw a surface, or failed to see any."""
+    at = house.clock.now() - timedelta(seconds=ago_s)
+    seen = {**facts, "surface.digest": digest} if digest else facts
+    failure = None if digest else Failure("tcp", "refused", "Nothing listens.")
+    run = Run(
+        monitor_id=monitor_id, slot=at, observation=Observation(facts=seen, failure=failure),
+        outcome=Outcome(State.DOWN if failure else State.UP, failure), started_at=at, duration_ms=1.0,
+    )  # fmt: skip
+    await house.store.observations.commit(Batch(runs=(run,)))
 
 
 def a_line(house: Premises, monitor: Monitor, **more: object) -> SurfaceChange:
@@ -76,6 +102,37 @@ async def test_a_surface_says_what_is_published_and_what_changed(house: Premises
     assert (place.tool_count, place.tools, place.server) == (1, ("search",), "shop 4.0")
     assert place.impact is Impact.BREAKING
     assert [change.code for change in place.differences] == ["tool_removed"]
+
+
+async def test_a_surface_that_is_seen_no_more_is_spoken_of_in_the_past(house: Premises) -> None:
+    monitor = await drifted(house)
+    fresh = await house.services.surfaces.of(READER, monitor.id)
+    seen_at = house.clock.now()
+    house.clock.advance(9 * 60)
+    for number in range(12):
+        await look(house, monitor.id, None, ago_s=number)
+    (place,) = (later := await house.services.surfaces.of(READER, monitor.id)).places
+
+    assert (fresh.stale, fresh.seen_at) == (False, seen_at)
+    assert (later.stale, later.seen_at, place.stale, place.seen_at) == (
+        True,
+        seen_at,
+        True,
+        seen_at,
+    )
+    assert later.unchanged_s == 3 * 3600
+
+
+async def test_the_version_of_the_newest_look_is_shown_though_the_surface_is_the_same(
+    house: Premises,
+) -> None:
+    monitor = await drifted(house)
+    house.clock.advance(60)
+    said = {"server.name": "shop", "server.version": "4.1"}
+    await look(house, monitor.id, ONE.digest, **said)
+    (place,) = (await house.services.surfaces.of(READER, monitor.id)).places
+
+    assert place.server == "shop 4.1"
 
 
 async def test_before_the_first_look_there_is_nothing_to_see_and_to_accept(house: Premises) -> None:

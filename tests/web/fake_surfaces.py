@@ -33,6 +33,7 @@ def place(**more: object) -> PlaceView:
     """What one audience sees from one region; as accepted unless told otherwise."""
     base = PlaceView(
         region="local", audience="", digest=OLD, since=NOW - timedelta(days=3), unchanged_s=259_200.0,
+        seen_at=NOW, stale=False,
         baseline=OLD, baseline_since=NOW - timedelta(days=3), pinned=False, drifted=False,
         unstable=False, impact=None, differences=(), server="billing-tools 2.14.0", tool_count=3,
         tools=("echo", "add", NASTY), resource_count=2, prompt_count=1,
@@ -86,6 +87,8 @@ class FakeSurfaces:
         return SurfaceView(
             monitor_id=f"id-{slug}", monitor_name=slug, monitor_slug=slug,
             unchanged_s=min((each.unchanged_s for each in places), default=None),
+            seen_at=min((each.seen_at for each in places if each.seen_at), default=None),
+            stale=any(each.stale for each in places),
             drifted=any(each.drifted for each in places),
             unstable=any(each.unstable for each in places),
             pinned=any(each.pinned for each in places), places=places,

@@ -1,7 +1,7 @@
 """Pages of published surfaces: what they say, what people decide on them, and who may."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx2
 import pytest
@@ -86,6 +86,19 @@ async def test_the_timeline_says_what_became_of_each_change(client):
 
 async def test_a_steady_surface_says_for_how_long(client):
     assert "Unchanged for 3 d" in await said(client, "/monitors/stripe/surface")
+
+
+async def test_a_surface_that_is_seen_no_more_is_called_neither_accepted_nor_unchanged(
+    client, services: FakeServices
+):
+    gone = place(stale=True, seen_at=NOW - timedelta(minutes=9))
+    services.surfaces.places["stripe"] = (gone,)
+    for path in ("/monitors/stripe", "/monitors/stripe/surface"):
+        text = await said(client, path)
+
+        assert "last seen 9 min ago" in text
+        assert "Was as accepted" in text
+        assert "nchanged for" not in text
 
 
 async def test_an_unstable_surface_says_so(client):

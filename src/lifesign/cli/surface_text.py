@@ -39,7 +39,7 @@ def _print_place(place: JSONObject) -> None:
     seen_as = f" as {place['audience']}" if place["audience"] else ""
     emit(f"  from {place['region']}{seen_as}: {_standing(place)}")
     facts = {
-        "published": f"{place['digest']}, unchanged for {age(place['since'])}",
+        "published": f"{place['digest']}, {_lasting(place)}",
         "accepted": f"{place['baseline']}, {'pinned' if place['pinned'] else 'since'}"
         + ("" if place["pinned"] else f" {moment(place['baseline_since'])}"),
         "server": clean(place["server"]),
@@ -53,13 +53,24 @@ def _print_place(place: JSONObject) -> None:
         emit(f"    {_line(change)}")
 
 
+def _lasting(place: JSONObject) -> str:
+    """How long it is the same; of what is not seen now, only since when it was."""
+    if place["stale"]:
+        return f"first seen {moment(place['since'])}"
+    return f"unchanged for {age(place['since'])}"
+
+
 def _standing(place: JSONObject) -> str:
+    then = ""
+    if place["stale"]:
+        seen = f"{age(place['seen_at'])} ago" if place["seen_at"] else "too long ago to tell"
+        then = paint(f", last seen {seen}", "yellow")
     if place["unstable"]:
-        return paint("◆ unstable", "yellow")
+        return paint("◆ unstable", "yellow") + then
     if not place["drifted"]:
-        return paint("● as accepted", "green")
+        return paint("● as accepted", "dim" if then else "green") + then
     impact = f" ({place['impact']})" if place["impact"] else ""
-    return paint(f"■ drifted{impact}", "red")
+    return paint(f"■ drifted{impact}", "red") + then
 
 
 def _tools(place: JSONObject) -> str:

@@ -11,6 +11,7 @@ import msgspec
 from lifesign.core.drift.compare import worst
 from lifesign.core.drift.values import Change, Drift, Impact, Release, SurfaceChange
 from lifesign.core.model import Monitor
+from lifesign.service.surface_sights import Sight
 
 MAX_NAMES = 1000
 """Names of tools in a view; `tool_count` counts all of them."""
@@ -22,7 +23,9 @@ ReleaseStatus = Literal["upcoming", "open", "over"]
 class PlaceView:
     """The surface as one audience sees it from one region.
 
-    `digest` is what is published now, `since` when that was first seen, `unchanged_s` how many seconds ago that was.
+    `digest` is what is published, `since` when that was first seen, `seen_at` when any surface was last seen here: None
+    when no recent run saw one. It is `stale` when that was more than three intervals ago (a server that is down, or lets
+    nobody in): what is published now is not known then. `unchanged_s` is for how many seconds it is known to be the same.
     While it is `drifted`, `differences` say what changed since the accepted `baseline`, worst first, and `impact` how
     bad the worst is. `tools` holds at most 1000 names. `server` is its name and version, as it says itself.
     """
@@ -31,6 +34,8 @@ class PlaceView:
     audience: str
     digest: str
     since: datetime
+    seen_at: datetime | None
+    stale: bool
     unchanged_s: float
     baseline: str
     baseline_since: datetime
@@ -65,12 +70,15 @@ class ReleaseView:
 class SurfaceView:
     """What a monitor's target publishes, from everywhere it is seen; no places before its first look.
 
-    `unchanged_s` is how long ago anything of it changed anywhere, in seconds. `releases` are those that are not over.
+    `seen_at` is the oldest of its places'. `unchanged_s` is for how many seconds all of it is known to be the same everywhere; `stale` says that some of it was
+    not seen for more than three intervals. `releases` are those that are not over.
     """
 
     monitor_id: str
     monitor_name: str
     monitor_slug: str
+    seen_at: datetime | None
+    stale: bool
     unchanged_s: float | None
     drifted: bool
     unstable: bool
@@ -142,17 +150,31 @@ class SurfaceFigures:
 
 
 def place_view(
-    drift: Drift, document: bytes | None, differences: Sequence[Change], *, now: datetime
+    drift: Drift,
+    document: bytes | None,
+    differences: Sequence[Change],
+    *,
+    sight: Sight | None,
+    stale_s: float,
+    now: datetime,
 ) -> PlaceView:
-    """The view of one place; without its document, nothing is known of what stands in it."""
+    """The view of one place; without its document, nothing is known of what stands in it.
+
+    `sight` is its newest look; one of more than `stale_s` seconds ago says nothing of the present.
+    """
     parts = _Document() if document is None else _document.decode(document)
     names = [str(tool.get("name", "")) for tool in parts.tools]
+    seen_at = None if sight is None else sight.at
+    is_stale = seen_at is None or (now - seen_at).total_seconds() > stale_s
+    known_until = (seen_at or drift.current_since) if is_stale else now
     return PlaceView(
         region=drift.region,
         audience=drift.audience,
         digest=drift.current,
         since=drift.current_since,
-        unchanged_s=max(0.0, (now - drift.current_since).total_seconds()),
+        seen_at=seen_at,
+        stale=is_stale,
+        unchanged_s=max(0.0, (known_until - drift.current_since).total_seconds()),
         baseline=drift.baseline,
         baseline_since=drift.baseline_since,
         pinned=drift.pinned,
@@ -160,7 +182,8 @@ def place_view(
         unstable=drift.unstable,
         impact=worst(differences) if differences else None,
         differences=tuple(differences),
-        server=_server(parts.server_info),
+        # A server that only raised its version publishes the same document: the newest look knows better.
+        server=(sight.server if sight is not None else "") or _server(parts.server_info),
         tool_count=len(names),
         tools=tuple(names[:MAX_NAMES]),
         resource_count=len(parts.resources) + len(parts.templates),
@@ -194,10 +217,13 @@ def surface_view(
     monitor: Monitor, places: Sequence[PlaceView], releases: Sequence[ReleaseView]
 ) -> SurfaceView:
     """The view over all places."""
+    seen = [place.seen_at for place in places if place.seen_at is not None]
     return SurfaceView(
         monitor_id=monitor.id,
         monitor_name=monitor.name,
         monitor_slug=monitor.slug,
+        seen_at=min(seen) if seen and len(seen) == len(places) else None,
+        stale=any(place.stale for place in places),
         unchanged_s=min((place.unchanged_s for place in places), default=None),
         drifted=any(place.drifted for place in places),
         unstable=any(place.unstable for place in places),

@@ -14,6 +14,7 @@ from lifesign.core.paging import Page
 from lifesign.core.scope import Grant, Scope
 from lifesign.service.access import require
 from lifesign.service.releases import MAX_DIGEST, Releases
+from lifesign.service.surface_sights import STALE_INTERVALS, Place, Sight, last_sights
 from lifesign.service.surface_views import (
     PlaceView,
     SurfaceChangeView,
@@ -39,8 +40,15 @@ class Surfaces(Releases):
         drifts = await self._store.surfaces.drifts(scope, monitor.id)
         digests = {digest for drift in drifts for digest in (drift.current, drift.baseline)}
         documents = await self._store.surfaces.documents(scope, digests)
+        sights = await last_sights(self._store, scope, monitor.id, drifts)
         now = self._clock.now()
-        places = await asyncio.to_thread(_places, drifts, documents, now)
+        # A look is told once it is over, which may take as long as it may take.
+        stale_s = STALE_INTERVALS * monitor.interval_s + monitor.timeout_s
+
+        def views() -> list[PlaceView]:
+            return _places(drifts, documents, sights, stale_s=stale_s, now=now)
+
+        places = await asyncio.to_thread(views)
         releases = await self._store.surfaces.releases(scope, monitor.id)
         coming = [
             release_view(each, monitor_name=monitor.name, now=now)
@@ -193,7 +201,12 @@ class Surfaces(Releases):
 
 
 def _places(
-    drifts: Sequence[Drift], documents: Mapping[str, bytes], now: datetime
+    drifts: Sequence[Drift],
+    documents: Mapping[str, bytes],
+    sights: Mapping[Place, Sight],
+    *,
+    stale_s: float,
+    now: datetime,
 ) -> list[PlaceView]:
     """The views of all places; called in a thread, because large surfaces are decoded and compared."""
     views = []
@@ -202,7 +215,9 @@ def _places(
         differences: tuple[Change, ...] = ()
         if drift.is_drifted and old is not None and new is not None:
             differences = compare(old, new)
-        views.append(place_view(drift, new, differences, now=now))
+        sight = sights.get((drift.region, drift.audience))
+        view = place_view(drift, new, differences, sight=sight, stale_s=stale_s, now=now)
+        views.append(view)
     return views
 
 
