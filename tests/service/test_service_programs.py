@@ -58,5 +58,5 @@ async def test_only_an_operator_lets_people_try_programs(house: Premises, tmp_pa
         tried = await other.services.trials.run(OPERATOR, draft)
 
     assert refused.failure is not None
-    assert (refused.state, refused.failure.code) == (State.DOWN, "not_allowed")
+    assert (refused.state, refused.failure.code) == (State.UNKNOWN, "not_allowed")
     assert (tried.state, tried.failure) == (State.UP, None)

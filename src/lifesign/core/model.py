@@ -104,8 +104,12 @@ class Failure:
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is our own fault (a bug, a credential of ours that ran out): nothing is known of the target."""
-        return self.layer in {"internal", "credential"}
+        """Whether it is our own doing: nothing is known of the target then.
+
+        That is a bug, a credential of ours that ran out, or a program that this installation may not start.
+        """
+        is_forbidden = self.layer == "stdio" and self.reason is Reason.BLOCKED
+        return is_forbidden or self.layer in {"internal", "credential"}
 
 
 @dataclass(frozen=True, slots=True)

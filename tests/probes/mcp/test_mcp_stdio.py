@@ -209,6 +209,7 @@ async def test_only_an_operator_allows_it(tmp_path: Path) -> None:
     assert seen.failure is not None
     assert seen.failure.reason is Reason.BLOCKED
     assert "mcp.allow_commands" in seen.failure.remedy
+    assert assess(seen).state is State.UNKNOWN
     assert not made.exists()
 
 
