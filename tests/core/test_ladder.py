@@ -88,6 +88,20 @@ def test_a_condition_is_one_more_rung():
     assert found == {"dns": "ok", "tcp": "ok", "http": "ok", "condition": "failed"}
 
 
+@pytest.mark.parametrize("layer", ["credential", "internal"])
+def test_nothing_is_drawn_as_passed_that_our_own_fault_kept_us_from(layer):
+    found = states(seen(layer=layer))
+
+    assert list(found) == [layer, *MCP]
+    assert list(found.values()) == ["failed"] + ["skipped"] * len(MCP)
+
+
+def test_a_credential_that_is_refused_breaks_where_it_was_refused():
+    found = states(seen("dns", "tcp", "http", layer="credential"))
+
+    assert [name for name, state in found.items() if state == "failed"] == ["initialize"]
+
+
 def test_a_passive_kind_times_nothing():
     assert states(seen(), names=("heartbeat",)) == {"heartbeat": "ok"}
     assert states(seen(layer="heartbeat"), names=("heartbeat",)) == {"heartbeat": "failed"}

@@ -82,9 +82,12 @@ def ladder(
        later request) or the layer has no rung (auth, jsonrpc, session), it is the first that has no time.
     3. What has a time before the broken rung is ok; what has none was not needed (TLS of a plain URL)
        and, like everything after the broken rung, skipped. A passive kind times nothing: its rungs are ok.
+    4. What is our own fault and came before any layer (no token to be had, a bug) is one more rung above the others.
     """
     failure = observation.failure or failure
     phases, names = observation.phases_ms, list(kind_ladder)
+    if failure is not None and failure.is_ours and not phases and failure.layer not in names:
+        names.insert(0, failure.layer)
     broken = _broken_rung(names, phases, failure)
     if failure is not None and broken == len(names):
         names.append(failure.layer)
