@@ -206,3 +206,41 @@ def test_one_refresh_that_fails_is_not_told(folds: Iterator[Fold]) -> None:
     assert told_by(folds, late, run_of(), late, late) == [
         [], [], [], [("credential/m1", AlertState.FIRING)],
     ]  # fmt: skip
+
+
+def judged(state: State, failure: Failure | None = None) -> Run:
+    return replace(
+        seen(), observation=Observation(failure=failure), outcome=Outcome(state, failure)
+    )
+
+
+def test_a_blind_time_is_a_state_and_leaves_the_open_alert_as_it_is(
+    folds: Iterator[Fold], memory: Memory
+) -> None:
+    """Down, then no token for long: unknown. The alert waits for the first look that sees something."""
+    down, blind, again = next(folds), next(folds), next(folds)
+    down.add_runs([judged(State.DOWN, BROKEN)] * 3)
+    down.apply()
+    blind.add_runs([judged(State.UNKNOWN, NO_TOKEN)] * 9)
+    blind.apply()
+    waiting = dict(memory.alerts)
+    again.add_runs([judged(State.UP)])
+    again.apply()
+
+    assert [(each.before, each.after, each.failure) for each in blind.batch().transitions] == [
+        (State.DOWN, State.UNKNOWN, NO_TOKEN)
+    ]
+    assert [alert.key for alert in blind.batch().alerts] == ["credential/m1"]
+    assert waiting["monitor/m1"].state is AlertState.FIRING
+    assert waiting["monitor/m1"].failure == BROKEN
+    assert memory.states["m1"].state is State.UP
+    assert "monitor/m1" not in memory.alerts
+
+
+def test_who_stays_blind_has_no_row_written(folds: Iterator[Fold]) -> None:
+    blind, still = next(folds), next(folds)
+    blind.add_runs([judged(State.UNKNOWN, NO_TOKEN)] * 5)
+    blind.apply()
+    still.add_runs([judged(State.UNKNOWN, NO_TOKEN)] * 5)
+
+    assert (still.batch().states, still.batch().events) == ((), ())

@@ -15,6 +15,7 @@ from lifesign.web import phrases
 from lifesign.web.drawing import HEIGHT, day_bars
 from lifesign.web.fields import fields_of
 from lifesign.web.ladder import rungs
+from lifesign.web.monitor import sentence
 from lifesign.web.posted import read_fields
 from lifesign.web.render import ticks
 from lifesign.web.search import read_search
@@ -270,3 +271,20 @@ def test_a_layer_without_a_rung_breaks_on_the_one_that_stands_in_for_it():
     found = marks({}, Failure("auth", "auth_required", "…"))
 
     assert found == [("DNS", "ok"), ("TCP", "ok"), ("HTTP", "fail")]
+
+
+def test_what_cannot_be_seen_is_not_called_wrong():
+    expired = Failure("credential", "expired", "The credential of this monitor ran out.")
+    blind = monitor("blind", State.UNKNOWN, failure=expired)
+
+    assert "cannot be seen now, through no fault of its own: credential." in sentence(blind)
+    assert phrases.note(blind) == "credential: The credential of this monitor ran out."
+    assert phrases.state_for(blind, now=NOW) == "Unknown for 12 d"
+
+
+def test_a_first_failure_of_what_was_never_seen_is_told_as_wrong():
+    refused = Failure("tcp", "refused", "Nothing listens there.")
+
+    words = sentence(monitor("new", State.UNKNOWN, failure=refused, suspect=True))
+
+    assert words == "The first thing that is wrong: TCP."

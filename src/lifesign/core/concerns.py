@@ -49,7 +49,7 @@ def access_concern(facts: Facts, *, monitor: Monitor) -> Concern | None:
 
 
 def blind_concern(failure: Failure, *, monitor: Monitor) -> Concern:
-    """That the monitor has no credential because it cannot get one: it sees nothing, and its state cannot say so."""
+    """That the monitor has no credential because it cannot get one: it sees nothing, and its state, unknown, tells nobody."""
     return Concern(
         CREDENTIAL_TOPIC, _capped(Severity.HIGH, monitor), "it gets no credential", failure
     )

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from lifesign.core.ladder import title_of
-from lifesign.core.model import Finding, State
+from lifesign.core.model import Failure, Finding, State
 from lifesign.core.scope import Grant, Scope
 from lifesign.service.surface_views import SurfaceView
 from lifesign.service.views import MonitorView, RunView
@@ -121,7 +121,7 @@ def sentence(monitor: MonitorView) -> str:
     if monitor.paused:
         return "Nothing is checked and nobody is told until it is resumed."
     if monitor.failure is not None and monitor.state in (State.DOWN, State.DEGRADED, State.UNKNOWN):
-        return f"The first thing that is wrong: {title_of(monitor.failure.layer)}."
+        return _trouble(monitor.failure)
     if monitor.suspect:
         return "The last check failed. It is being confirmed before anybody is told."
     if monitor.flapping:
@@ -134,6 +134,13 @@ def sentence(monitor: MonitorView) -> str:
         State.MAINTENANCE: "It is checked, and nobody is told.",
         State.UNKNOWN: "There is no result that could be judged.",
     }.get(monitor.state, f"It is {STATE_WORD[monitor.state].lower()}.")
+
+
+def _trouble(failure: Failure) -> str:
+    what = title_of(failure.layer)
+    if failure.is_ours:
+        return f"Whether it works cannot be seen now, through no fault of its own: {what}."
+    return f"The first thing that is wrong: {what}."
 
 
 def last_rungs(site: Site, monitor: MonitorView) -> tuple[Rung, ...]:
