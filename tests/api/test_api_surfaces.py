@@ -44,8 +44,10 @@ async def test_a_surface_is_looked_at_and_compared(admin: httpx2.AsyncClient, sh
     lines = (await admin.get(f"{shop}/changes")).json()
     pair = {"before": BEFORE.digest, "after": AFTER.digest}
     diff = (await admin.get(f"{shop}/diff", params=pair)).json()
+    by_default = await admin.get(f"{shop}/diff")
     snapshot = await admin.get(f"{shop}/snapshots/{AFTER.digest}")
 
+    assert (by_default.status_code, by_default.json()) == (200, diff)
     assert seen["drifted"] is True
     assert seen["places"][0]["tools"] == ["a"]
     assert [line["accepted_by"] for line in lines["items"]] == [""]
@@ -107,3 +109,14 @@ async def test_metrics_tell_of_drift(admin: httpx2.AsyncClient) -> None:
         line.startswith("lifesign_surface_drifted{") and line.endswith(" 1.0") for line in lines
     )
     assert all('region="local"' in line for line in lines)
+
+
+async def test_before_the_first_look_there_is_nothing_to_compare(
+    admin: httpx2.AsyncClient, house: Premises
+) -> None:
+    draft = {"target": "https://new.example/mcp", "kind": "mcp", "name": "new"}
+    view = await house.services.monitors.add(ADMIN, draft, owner=Owner.API)
+    answer = await admin.get(f"/api/v1/monitors/{view.id}/surface/diff")
+
+    assert answer.status_code == 409
+    assert "no surface yet" in answer.json()["detail"]

@@ -21,8 +21,11 @@ from lifesign.service.surface_views import (
 )
 
 Body = TypeVar("Body", bound=BaseModel)
-Digest = Annotated[
-    str, Query(min_length=1, max_length=MAX_DIGEST, description="The digest of a surface.")
+Before = Annotated[
+    str, Query(max_length=MAX_DIGEST, description="A digest; what is accepted when absent.")
+]
+After = Annotated[
+    str, Query(max_length=MAX_DIGEST, description="A digest; what is published now when absent.")
 ]
 
 
@@ -94,8 +97,10 @@ def _add_looks(router: APIRouter, services: Services) -> None:
         return Response(document, media_type=MEDIA_TYPE, headers=headers)
 
     @router.get("/diff", response_model=SurfaceDiffView)
-    async def surface_diff(scope: Reader, id: str, before: Digest, after: Digest) -> Response:
-        """What two surfaces of this monitor differ in, worst first."""
+    async def surface_diff(
+        scope: Reader, id: str, before: Before = "", after: After = ""
+    ) -> Response:
+        """What two surfaces differ in, worst first; what is accepted and what is published when none are named."""
         return reply(await services.surfaces.compare(scope, id, before, after))
 
 

@@ -72,14 +72,10 @@ def diff(  # noqa: PLR0917 - Typer calls it by name
     data: Data = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Compare two surfaces of one server; exit code 2 when they differ."""
+    """Compare two surfaces of one server; exit code 2 when they differ. Without digests, the first place that drifted."""
 
     async def work(daemon: Daemon) -> Any:
-        pair = {"before": before, "after": after}
-        if not (before and after):
-            place = _first_place(monitor, await daemon.get(_path(monitor)))
-            pair = {"before": before or place["baseline"], "after": after or place["digest"]}
-        return await daemon.get(f"{_path(monitor)}/diff", **pair)
+        return await daemon.get(f"{_path(monitor)}/diff", before=before, after=after)
 
     found = run(Place.of(url, data), work, offline=True)
     if as_json:
@@ -196,19 +192,6 @@ def cancel(
 
 def _path(monitor: str) -> str:
     return f"/monitors/{monitor}/surface"
-
-
-def _first_place(monitor: str, surface: dict[str, Any]) -> dict[str, Any]:
-    """The one place it is seen from; where there are several, a person must say which digests are meant."""
-    places: list[dict[str, Any]] = surface["places"]
-    if len(places) == 1:
-        return places[0]
-    if not places:
-        raise InvalidError(f"{monitor} has shown no surface yet, so there is none to compare.")
-    raise InvalidError(
-        f"{monitor} is seen from {len(places)} places; which two surfaces are meant?",
-        remedy="Give two digests from `lifesign surface show`.",
-    )
 
 
 def _instant(text: str) -> datetime:

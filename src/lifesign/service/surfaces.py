@@ -89,11 +89,18 @@ class Surfaces(Releases):
         )
 
     async def compare(
-        self, scope: Scope, monitor_id: str, before: str, after: str
+        self, scope: Scope, monitor_id: str, before: str = "", after: str = ""
     ) -> SurfaceDiffView:
-        """What two surfaces that this monitor published differ in. Raises NotFoundError."""
+        """What two surfaces that this monitor published differ in.
+
+        One that is not named is what is accepted (`before`) or published now (`after`), in the first place that drifted.
+        Raises NotFoundError, and ConflictError before the first look.
+        """
         require(scope, Grant.READ)
         monitor = await self._store.monitors.get(scope, monitor_id)
+        if not before or not after:
+            place = _first_place(monitor, await self._store.surfaces.drifts(scope, monitor.id))
+            before, after = before or place.baseline, after or place.current
         found = await self._documents(scope, monitor, (before, after))
         changes = await asyncio.to_thread(compare, found[before], found[after])
         return SurfaceDiffView(
@@ -221,6 +228,13 @@ def _places(
     return views
 
 
+def _first_place(monitor: Monitor, drifts: Sequence[Drift]) -> Drift:
+    """The place that is meant when none is named: the first that drifted, else the first."""
+    if not drifts:
+        raise _never_looked(monitor)
+    return next((each for each in drifts if each.is_drifted), drifts[0])
+
+
 def _never_seen(monitor: Monitor, digest: str) -> InvalidError:
     return InvalidError(
         f"{monitor.name} never published a surface {digest[:MAX_DIGEST]!r}, so it cannot be accepted.",
@@ -231,6 +245,6 @@ def _never_seen(monitor: Monitor, digest: str) -> InvalidError:
 
 def _never_looked(monitor: Monitor) -> ConflictError:
     return ConflictError(
-        f"{monitor.name} has shown no surface yet, so there is none to decide about.",
+        f"{monitor.name} has shown no surface yet, so there is none to look at or decide about.",
         remedy="Wait for its first good run; only monitors of MCP servers have a surface.",
     )
