@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lifesign.core.ladder import as_text, ladder
-from lifesign.core.model import Failure, Observation
+from lifesign.core.model import Failure, Observation, Reason
 
 MCP = ("dns", "tcp", "tls", "http", "initialize", "initialized", "tools_list")
 
@@ -94,6 +94,14 @@ def test_nothing_is_drawn_as_passed_that_our_own_fault_kept_us_from(layer):
 
     assert list(found) == [layer, *MCP]
     assert list(found.values()) == ["failed"] + ["skipped"] * len(MCP)
+
+
+def test_a_program_that_we_may_not_start_is_not_spawned():
+    forbidden = Failure("stdio", "not_allowed", "No.", reason=Reason.BLOCKED)
+
+    found = states(Observation(failure=forbidden), names=("spawn", "initialize"))
+
+    assert found == {"spawn": "failed", "initialize": "skipped"}
 
 
 def test_a_credential_that_is_refused_breaks_where_it_was_refused():

@@ -86,8 +86,9 @@ def ladder(
     """
     failure = observation.failure or failure
     phases, names = observation.phases_ms, list(kind_ladder)
-    if failure is not None and failure.is_ours and not phases and failure.layer not in names:
-        names.insert(0, failure.layer)
+    if failure is not None and failure.is_ours and not phases:
+        wanted = _wanted_rung(names, failure)
+        names[:0] = [] if wanted in names else [wanted]
     broken = _broken_rung(names, phases, failure)
     if failure is not None and broken == len(names):
         names.append(failure.layer)
