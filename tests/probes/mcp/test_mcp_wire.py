@@ -9,6 +9,7 @@ from lifesign import __version__
 from lifesign.core.model import Level
 from lifesign.probes.mcp.checks.shapes import (
     MAX_DEPTH,
+    MAX_TOOLS,
     ToolList,
     find_flaws,
     is_too_deep,
@@ -270,3 +271,10 @@ def test_what_concerns_the_whole_list_is_told():
     assert set(flaws_of()) == {"empty_but_advertised"}
     assert set(flaws_of(TOOL, is_cut=True)) == {"truncated"}
     assert flaws_of(TOOL) == {}
+
+
+def test_a_list_that_was_read_whole_does_not_go_on():
+    many = [{**TOOL, "name": f"tool-{number}"} for number in range(MAX_TOOLS + 1)]
+
+    assert "goes on after 1 " in flaws_of(TOOL, is_cut=True)["truncated"].message
+    assert f"has {MAX_TOOLS + 1} tools" in flaws_of(*many)["truncated"].message

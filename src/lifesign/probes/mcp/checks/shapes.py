@@ -88,9 +88,12 @@ def find_flaws(listed: ToolList, *, is_cut: bool = False) -> tuple[Finding, ...]
     if not listed.tools:
         message = "The server advertises tools but lists none."
         findings.append(found(Level.WARN, "tools_list", "empty_but_advertised", message))
-    if is_cut or len(listed.tools) > MAX_TOOLS:
+    count = len(listed.tools)
+    if is_cut or count > MAX_TOOLS:
         message = (
-            f"The tool list goes on after {len(listed.tools)} tools; clients do not read it all."
+            f"The tool list goes on after {count} tools; clients do not read it all."
+            if is_cut
+            else f"The tool list has {count} tools; clients do not read so many."
         )
         findings.append(found(Level.WARN, "tools_list", "truncated", message))
     flaws = {code: list(group) for code, group in _flaws_by_code(listed).items()}
