@@ -9,16 +9,18 @@ from types import MappingProxyType
 from lifesign.cli.manifest_text import COLOURS, class_of
 from lifesign.cli.output import Colour, clean, emit, emit_table, paint, seen_width, state_word
 from lifesign.cli.probe_facts import in_short, told_facts
+from lifesign.cli.probe_hints import hint_of
 from lifesign.cli.reports.rungs import rungs_of
 from lifesign.cli.reports.values import Compared, Entry, Report, blames
 from lifesign.core.ladder import Rung, as_text
-from lifesign.core.model import Level, State
+from lifesign.core.model import Failure, Finding, Level, State
 
 _LEAST_WIDTH = 40
 _MOST_CHARS = 60
 _MOST_CHANGES = 30
 _MOST_LAST_WORDS = 12
-_FEW_LAST_WORDS = 4
+_FEW_WORDS = 4
+_WORDS_CHARS = 200
 _RUNG_COLOURS: Mapping[str, Colour] = MappingProxyType(
     {"ok": "green", "failed": "red", "skipped": "dim"}
 )
@@ -31,6 +33,9 @@ def draw(report: Report) -> None:
     """Print one target layer by layer, or a file's servers as a table with what is wrong below it."""
     if not report.config:
         _draw_one(report.entries[0], report)
+        if report.is_guessed and (hint := hint_of(report.entries[0])):
+            emit()
+            _advise(hint)
         return
     emit_table(
         ("SERVER", "STATE", "TIME", "WHAT", "TARGET"), [_row(each) for each in report.entries]
@@ -40,7 +45,7 @@ def draw(report: Report) -> None:
         if failure is not None:
             emit()
             _wrap(f"  {paint(clean(entry.name, 100), 'bold')}  ", failure.message, "  ")
-            _draw_last_words(entry, most=_FEW_LAST_WORDS)
+            _draw_words(entry, failure, most=_FEW_WORDS)
             _advise(failure.remedy)
 
 
@@ -76,11 +81,12 @@ def _draw_troubles(entry: Entry) -> None:
     if failure is not None and failure.layer != "condition":
         colour: Colour = "yellow" if entry.state is State.DEGRADED else "red"
         _draw_reason(failure.layer, failure.code, failure.message, failure.remedy, colour)
-        _draw_last_words(entry, most=_MOST_LAST_WORDS)
+        _draw_words(entry, failure, most=_MOST_LAST_WORDS)
     for found in entry.other_findings:
         if found.layer != "condition":
             colour = _LEVEL_COLOURS[found.level]
             _draw_reason(found.layer, found.code, found.message, found.remedy, colour)
+            _draw_words(entry, found, most=_FEW_WORDS)
 
 
 def _draw_rungs(rungs: list[Rung]) -> None:
@@ -90,12 +96,17 @@ def _draw_rungs(rungs: list[Rung]) -> None:
         emit(f"  {paint(shape, colour)}{paint(rest, 'dim') if rung.state == 'skipped' else rest}")
 
 
-def _draw_last_words(entry: Entry, *, most: int) -> None:
-    """What a program said instead of an answer: nobody else shows it to whoever started it here."""
-    if entry.failure is None or entry.question is None or not entry.question.kind.lane:
+def _draw_words(entry: Entry, trouble: Failure | Finding, *, most: int) -> None:
+    """What a program said instead of an answer, or a server in its JSON-RPC error: nobody else shows it here."""
+    lines = trouble.evidence.splitlines()
+    if entry.question is not None and entry.question.kind.lane:
+        shown = lines[-most:]
+    elif trouble.layer == "jsonrpc" or '"jsonrpc"' in trouble.evidence:
+        shown = lines[:_FEW_WORDS]
+    else:
         return
-    for line in entry.failure.evidence.splitlines()[-most:]:
-        emit(f"    {paint(clean(line, 200), 'dim')}")
+    for line in shown:
+        emit(f"    {paint(clean(line, _WORDS_CHARS), 'dim')}")
 
 
 def _draw_reason(layer: str, code: str, message: str, remedy: str, colour: Colour) -> None:

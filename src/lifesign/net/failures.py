@@ -39,7 +39,7 @@ _REMEDIES: Mapping[str, str] = MappingProxyType(
         "http/read_timeout": "Check why the body comes so slowly, or allow more time.",
         "http/bad_response": "Check that the port speaks HTTP and that no proxy spoils the answer.",
         "http/header_too_large": "Check what fills the response headers; 64 kB in 100 lines is the limit.",
-        "http/body_too_large": "Watch a smaller page; compressed bodies may grow a hundredfold at most.",
+        "http/body_too_large": "Let the server send less at once (a smaller page, a list in pages), or watch a smaller address; a compressed body may grow a hundredfold at most.",
         "http/closed_early": "Check the service's log for a crash or a worker limit; a port that wants TLS closes plain connections too.",
         "http/too_many_redirects": "Break the redirect loop, or raise the number of redirects to follow.",
         "http/bad_redirect": "Correct the Location header.",

@@ -69,11 +69,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that one run of the command probed. `config` is the file that named it, if one did."""
+    """Everything that one run of the command probed. `config` is the file that named it, if one did.
+
+    `is_guessed` says that nobody said what the target is.
+    """
 
     entries: tuple[Entry, ...]
     fail_on: frozenset[Blame]
     config: str = ""
+    is_guessed: bool = False
 
     @property
     def has_passed(self) -> bool:

@@ -82,7 +82,7 @@ CODES: Mapping[tuple[str, str], Code] = MappingProxyType(
     | _table(
         "jsonrpc",
         not_json=(P, "the answer is not JSON", "Check what answers at this path and what its proxy does to bodies."),
-        not_jsonrpc=(P, "the answer is JSON and no JSON-RPC 2.0 message", "Answer with one object that has `jsonrpc`, the request's `id`, and exactly one of `result` and `error`."),
+        not_jsonrpc=(P, "the answer is JSON and no JSON-RPC 2.0 message", "Answer with one object that has `jsonrpc`, the request's `id`, and exactly one of `result` and `error`; or check the path: something else may answer here."),
         batch=(P, "the answer is a batch (an array), which MCP dropped in 2025-06-18", "Answer one request with one message."),
         id_mismatch=(P, "the answer carries another id than the request", "Answer with the id of the request; other clients wait for ever."),
         truncated=(P, "the answer breaks off in the middle", "Look for a proxy or a worker that cuts answers, and at Content-Length."),
