@@ -138,7 +138,7 @@ async def test_wrong_file_is_told_with_line_and_column_and_changes_nothing(
             "channels: [Hook]\n    kinds: [htp]",
             (
                 ":16:13: routes[0].kinds[0]: There is no such kind; known are dns, heartbeat, http, "
-                "mcp, tcp, tls. Did you mean 'http'?"
+                "mcp, mcp-stdio, tcp, tls. Did you mean 'http'?"
             ),
         ),
         (
