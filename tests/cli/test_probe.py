@@ -77,7 +77,7 @@ def test_degraded_is_not_up(lifesign):
     found = json.loads(out)
     assert (code, found["state"]) == (2, "degraded")
     assert [list(one) for one in found["findings"]] == [
-        ["level", "layer", "code", "message", "remedy"]
+        ["level", "layer", "code", "reason", "message", "remedy", "evidence"]
     ]
     assert drawn.startswith("◆ degraded")
 

@@ -8,7 +8,7 @@ from lifesign.cli.probe_facts import canaries_of
 from lifesign.cli.probing import Finished, findings_of
 from lifesign.cli.reports.rungs import rungs_of
 from lifesign.cli.reports.values import Blame, Compared, Entry, Report, blames
-from lifesign.core.model import Facts, Failure
+from lifesign.core.model import Facts, Failure, Finding
 
 _IDENTITY = ("protocol_version", "era", "transport", "framing", "session", "capabilities")
 
@@ -36,7 +36,7 @@ def _entry(entry: Entry, fail_on: frozenset[Blame]) -> dict[str, object]:
         "state": entry.state.value,
         "passed": not blames(entry, fail_on),
         "failure": None if entry.failure is None else _failure(entry.failure),
-        "findings": [asdict(finding) for finding in findings_of(finished)],
+        "findings": [_finding(finding) for finding in findings_of(finished)],
         "layers": [asdict(rung) for rung in rungs_of(entry)],
         "phases_ms": {name: round(ms, 3) for name, ms in observed.phases_ms.items()},
         "server": _server(observed.facts),
@@ -56,6 +56,10 @@ def _failure(failure: Failure) -> dict[str, str]:
     return {
         name: named[name] for name in ("layer", "code", "reason", "message", "remedy", "evidence")
     }
+
+
+def _finding(finding: Finding) -> dict[str, str]:
+    return {"level": finding.level.value, **_failure(finding.as_failure())}
 
 
 def _server(facts: Facts) -> dict[str, object] | None:
