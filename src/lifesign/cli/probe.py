@@ -156,8 +156,7 @@ def probe(  # noqa: PLR0917 - Typer calls it by name
     accepted = read_file(baseline) if baseline is not None else None
     if not wanted.printed:
         note(f"Probing {clean(question.target)} as {question.kind.name} …")
-    entry = _probed(question, accepted)
-    _conclude(Report((entry,), failing, is_guessed=kind is None), wanted)
+    _conclude(Report((_probed(question, accepted),), failing, is_guessed=kind is None), wanted)
 
 
 def _probed(question: Question, baseline: Source | None) -> Entry:
