@@ -116,7 +116,8 @@ class Failure:
 class Finding:
     """Something worth saying that did not stop the probe: `fail` is down, `warn` degrades, `info` is only told.
 
-    The rest means what it means in a `Failure`, which a finding becomes when it decides the state.
+    The rest means what it means in a `Failure`, which a finding becomes when it decides the state. The same matter that
+    is seen twice, with other proof, is the same finding.
     """
 
     level: Level
@@ -125,7 +126,7 @@ class Finding:
     message: str
     remedy: str = ""
     reason: Reason = Reason.PROTOCOL_ERROR
-    evidence: str = ""
+    evidence: str = field(default="", compare=False)
 
     @classmethod
     def of(cls, failure: Failure, level: Level) -> Self:
