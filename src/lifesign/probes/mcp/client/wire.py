@@ -7,6 +7,7 @@ follows the JSON-RPC 2.0 specification, section 5.1 (https://www.jsonrpc.org/spe
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -113,13 +114,23 @@ def request_body(request_id: int, method: str, params: Mapping[str, Any]) -> byt
 
 def modern_body(request_id: int, method: str, params: Mapping[str, Any], *, version: str) -> bytes:
     """A request of the stateless era, which says in `_meta` who asks, in which version, and what it can do."""
-    meta = {
-        **params.get("_meta", {}),
+    given = params.get("_meta")
+    meta: object = _METAS.get(version) if not given else None
+    if meta is None:
+        meta = {**(given or {}), **_meta(version)}
+    return request_body(request_id, method, {**params, "_meta": meta})
+
+
+def _meta(version: str) -> dict[str, Any]:
+    return {
         "io.modelcontextprotocol/protocolVersion": version,
         "io.modelcontextprotocol/clientInfo": CLIENT_INFO,
         "io.modelcontextprotocol/clientCapabilities": {},
     }
-    return request_body(request_id, method, {**params, "_meta": meta})
+
+
+_METAS = MappingProxyType({each: msgspec.Raw(_encode(_meta(each))) for each in MODERN_VERSIONS})
+"""What nearly every request says of itself, as JSON."""
 
 
 def initialize_params(version: str) -> dict[str, Any]:
