@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, MutableMapping
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, TypedDict, Unpack, cast
 
 from lifesign.core.model import Failure
 from lifesign.probes.mcp.client.answers import (
@@ -36,6 +36,15 @@ _ACCEPTED = frozenset({202, 204})
 _CONNECTING = ("dns", "tcp", "tls", "http", "spawn")
 _IDS_AFTER = MappingProxyType({Era.MODERN: 0, Era.LEGACY: 1000})
 """The ids of the eras do not meet: a program may still answer `server/discover` while `initialize` is waited for."""
+
+
+class Asking(TypedDict, total=False):
+    """What may be said of a request besides its method: see `Visit.message`."""
+
+    name: str
+    deadline: float | None
+    on_notice: OnNotice | None
+    headers: Mapping[str, str] | None
 
 
 class Visit:
@@ -72,15 +81,10 @@ class Visit:
         params: Mapping[str, Any] | None = None,
         *,
         step: str,
-        name: str = "",
-        deadline: float | None = None,
-        on_notice: OnNotice | None = None,
-        headers: Mapping[str, str] | None = None,
+        **more: Unpack[Asking],
     ) -> Result:
         """Ask and return the result; anything else is raised as a failure of the layer `step`."""
-        message = self.message(
-            method, params, step=step, name=name, deadline=deadline, on_notice=on_notice, headers=headers
-        )  # fmt: skip
+        message = self.message(method, params, step=step, **more)
         return self.result_of(message, await self.line.send(message))
 
     async def ask(
@@ -89,15 +93,10 @@ class Visit:
         params: Mapping[str, Any] | None = None,
         *,
         step: str,
-        name: str = "",
-        deadline: float | None = None,
-        on_notice: OnNotice | None = None,
-        headers: Mapping[str, str] | None = None,
+        **more: Unpack[Asking],
     ) -> Answer:
         """Ask and return whatever was answered; only network trouble is raised."""
-        message = self.message(
-            method, params, step=step, name=name, deadline=deadline, on_notice=on_notice, headers=headers
-        )  # fmt: skip
+        message = self.message(method, params, step=step, **more)
         return await self.line.send(message)
 
     def message(
@@ -111,7 +110,11 @@ class Visit:
         on_notice: OnNotice | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Message:
-        """The next request, with what its era adds to it."""
+        """The next request, with what its era adds to it.
+
+        `name` is the tool, prompt or resource that is meant, `deadline` an earlier instant of the loop clock than the
+        line's, `on_notice` hears what comes before the reply, `headers` mirror arguments (stateless era only).
+        """
         self._last_id += 1
         mirrored: tuple[tuple[str, str], ...] = ()
         if self.era is Era.LEGACY:
